@@ -1,4 +1,6 @@
-"""Predictions for labelled pairs, from a checkpoint or a file. Notes state whether the pairs were used in training.
+"""Get the predictions for labelled pairs, from a checkpoint or from a file of predictions.
+
+The notes in the report state whether the pairs were used in training.
 
 Shape letters: N pairs, C classes.
 """
@@ -24,7 +26,7 @@ from mmsent_cli.results import ON_KNOWN, ON_NEW, ON_OUT_OF_FOLD, ON_UNKNOWN, ON_
 SUFFIXES = (".csv", ".jsonl")
 FORMATS = "rows guid,tag as mmsent predict writes them, or guid,tag,predicted as in val_predictions.csv"
 SURE = 1e-3
-"""Maximum deviation of the sum of a row's probabilities from 1. Files have six decimals or fewer."""
+"""The probabilities of a row may sum to 1 plus or minus this number, since files have six decimals or fewer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,10 +36,10 @@ class Answers:
     Attributes:
         guids: names of the pairs.
         labels: class names in order.
-        true, predicted: class numbers [N].
-        probabilities: [N, C]; None if they are unknown.
-        pairs: the pairs; empty if they are unknown.
-        notes: remarks about the scores.
+        true, predicted: true class numbers and predicted class numbers, both [N].
+        probabilities: class probabilities [N, C]; None if they are unknown.
+        pairs: the pairs with text and image; empty if they are unknown.
+        notes: remarks for the report.
         is_out_of_fold: True if each pair was predicted by models that were not trained on it.
     """
 
@@ -51,7 +53,7 @@ class Answers:
     is_out_of_fold: bool = False
 
     def take(self, rows: np.ndarray) -> "Answers":
-        """Return the predictions for some pairs [M], given by numbers or a mask."""
+        """Return the answers for some of the pairs. `rows` has the numbers of these pairs, or is a mask [N]."""
         numbers = np.flatnonzero(rows) if rows.dtype == bool else rows
         return replace(
             self,
@@ -65,7 +67,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One row of a prediction file."""
+    """One row of a prediction file. `where` is the file with the line number; `shares` are the probabilities."""
 
     where: str
     guid: str
@@ -78,8 +80,8 @@ def predict_labelled(predictor: Predictor, dataset: Dataset, progress: Progress 
     """Predict labelled pairs.
 
     Args:
-        predictor: a loaded checkpoint with the labels of the data.
-        dataset: the pairs.
+        predictor: a loaded checkpoint, with the same class names as the pairs.
+        dataset: the labelled pairs.
         progress: receives the number of predicted pairs.
     """
     labels = predictor.description.labels
@@ -100,7 +102,7 @@ def predict_labelled(predictor: Predictor, dataset: Dataset, progress: Progress 
 
 
 def is_prediction_file(path: Path) -> bool:
-    """Return True if the path is a prediction file, and not a checkpoint or a run."""
+    """Return True if the path is a file of predictions (`.csv` or `.jsonl`)."""
     return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
@@ -112,8 +114,8 @@ def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
         dataset: the labelled pairs. None reads the true labels from the column `tag` of the file.
 
     Raises:
-        DataError: the file has another format or no labels, its labels differ from those of the pairs, or fewer than
-            two pairs have a label and a prediction.
+        DataError: the file has another format, contains no true labels although `dataset` is None, contains an unknown
+            label, or predicts a pair twice; or fewer than two pairs have both a true label and a prediction.
     """
     rows = _unique(_read_jsonl(path) if path.suffix.lower() == ".jsonl" else _read_csv(path), path)
     notes: list[str] = []
@@ -154,7 +156,7 @@ def _numbers(names: Iterable[str | None], labels: Sequence[str]) -> np.ndarray:
 
 
 def _probabilities(rows: Sequence[_Row], labels: Sequence[str]) -> np.ndarray | None:
-    """Return the probabilities [N, C], or None if a row has none or they are not valid."""
+    """Return the class probabilities [N, C] of the rows; None if a row lacks a probability or has an invalid one."""
     if not all(label in row.shares for row in rows for label in labels):
         return None
     shares = np.array([[row.shares[label] for label in labels] for row in rows])
@@ -169,7 +171,7 @@ def _require_labels(rows: Sequence[_Row], labels: Sequence[str], path: Path) -> 
 
 
 def _unique(rows: list[_Row], path: Path) -> list[_Row]:
-    """Return the rows, after checking that all guids are different."""
+    """Return the rows unchanged. Raise a DataError if there are no rows, or if two rows have the same guid."""
     if not rows:
         raise DataError(f"{path} has no predictions", f"give a file with {FORMATS}")
     seen: dict[str, str] = {}
@@ -210,7 +212,7 @@ def _read_csv(path: Path) -> list[_Row]:
 
 
 def _shares(cells: Sequence[str], named: Mapping[str, int]) -> dict[str, float]:
-    """Return the cells of a row that are numbers, by column name. Other cells are left out."""
+    """Return the numbers in the columns `named` of a row, by column name. Cells that are not numbers are left out."""
     found = {}
     for name, place in named.items():
         try:
@@ -269,7 +271,7 @@ def chosen_pairs(relation: np.ndarray | None, count: int) -> tuple[str, np.ndarr
 
     Args:
         relation: how each pair was used in training [N]: one of the keys of `RELATIONS`; None if unknown.
-        count: N.
+        count: the number of pairs N.
 
     Returns:
         The name of the chosen group, and a mask [N] of its pairs. The new pairs are chosen if there are two or more,
@@ -282,7 +284,10 @@ def chosen_pairs(relation: np.ndarray | None, count: int) -> tuple[str, np.ndarr
 
 
 def relation_counts(relation: np.ndarray | None) -> dict[str, int]:
-    """Count the pairs by how they were used in training. The keys are field names of `EvaluateResult`."""
+    """Count the pairs for each kind of use in training.
+
+    The keys of the returned counts are field names of `EvaluateResult`. If `relation` is None, there are no counts.
+    """
     names = {"new": NEW, "near_training": NEAR, "in_training": SEEN, "in_validation": VALIDATED}
     return {} if relation is None else {name: int((relation == kind).sum()) for name, kind in names.items()}
 
@@ -292,7 +297,7 @@ def used_notes(measured: str, counts: Mapping[str, int]) -> tuple[str, ...]:
 
     Args:
         measured: the group of pairs on which the scores are computed.
-        counts: from `relation_counts`.
+        counts: numbers of pairs, as `relation_counts` returns them.
     """
     total = sum(counts.values())
     used = total - counts.get("new", 0)
@@ -324,7 +329,7 @@ def _shared(used: int, total: int) -> str:
 
 
 def record_notes(seen: SeenPairs | None, answers: Answers) -> tuple[str, ...]:
-    """Return a note if the training pairs, or only the validation pairs of the training, are unknown."""
+    """Return a note if it is unknown which pairs were training pairs, or which pairs were validation pairs."""
     if seen is None or not answers.pairs:
         return (NO_TRAINING,)
     return (NO_VALIDATION,) if seen.validation is None else ()

@@ -32,10 +32,10 @@ ONE_SEED = (
 
 
 def align(models: Mapping[str, Sequence[Answers]]) -> tuple[dict[str, list[Answers]], int]:
-    """Keep the pairs that all models predicted. All models get the same order of pairs and labels.
+    """Keep the pairs that all models predicted, and give all models the same order of pairs and labels.
 
     Returns:
-        The answers, and the number of pairs that are left out.
+        The answers of each model for the kept pairs, and the number of pairs that are left out.
 
     Raises:
         DataError: there are fewer than two common pairs, labels differ, or a pair has two different true labels.
@@ -92,11 +92,11 @@ def compare_models(
     """Compute the scores of each model, and test all differences between two models, with Holm's correction.
 
     Args:
-        models: aligned predictions by the model's name, one for each seed.
-        sources: the checkpoint or file of each model and seed.
+        models: for each model name, the predictions of each seed, as `align` returns them.
+        sources: for each model name, the checkpoint or prediction file of each seed.
         source: the name of the data source.
         left_out: number of pairs that were not predicted by all models.
-        recorded: findings that were recorded in the training of the models.
+        recorded: for each model name, findings that were recorded in its training.
 
     Raises:
         ConfigError: there are fewer than two models, or their numbers of seeds differ.
@@ -120,7 +120,7 @@ def compare_models(
 
 
 def _arranged(answers: Answers, order: Sequence[str], labels: Sequence[str]) -> Answers:
-    """Return the predictions for the pairs in `order`. Their class numbers are changed to positions in `labels`."""
+    """Return the answers for the pairs in `order`. Class numbers are changed to positions in `labels`."""
     if set(answers.labels) != set(labels):
         raise DataError(
             f"the models have different labels: {', '.join(labels)} and {', '.join(answers.labels)}",

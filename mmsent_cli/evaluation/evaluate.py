@@ -53,11 +53,11 @@ from mmsent_cli.stats import (
 )
 
 MOST_GROUPS = 20
-"""Up to this number of different values, each value of a column is a group. More values are divided at the
-quartiles."""
+"""If a column has at most this number of different values, each value is a group. Otherwise, the column must have
+numbers. They are divided into four groups at the quartiles."""
 INPUTS = ("text and image", "text only", "image only")
 EVERY = (0.0, 1.0)
-"""The interval that contains every possible score, for a single pair."""
+"""The interval that contains every possible score. It is used if there are too few pairs to compute an interval."""
 
 
 def evaluate(
@@ -68,14 +68,15 @@ def evaluate(
     columns: Mapping[str, Sequence[str]] | None = None,
     recorded: Sequence[Finding] = (),
 ) -> tuple[EvaluateResult, Answers]:
-    """Compute all scores.
+    """Compute all scores of a model from its predictions.
 
     Args:
         answers: two pairs or more with their predictions.
-        subject: the checkpoint or file that predicted them.
+        subject: the name of the checkpoint that predicted the pairs, or of the file of predictions.
         source: the name of the data source.
         seen: the training pairs; None if they are unknown.
-        columns: the cells of additional columns [N], by name. The scores are also computed for each value of a column.
+        columns: for each additional column by name, the cell of each pair [N]. The scores are also computed for each
+            value of a column.
         recorded: findings that were recorded in the training.
 
     Returns:
@@ -124,14 +125,14 @@ def evaluate(
 def model_findings(
     true: np.ndarray, predicted: np.ndarray, labels: Sequence[str], most_frequent: int, recorded: Iterable[Finding]
 ) -> tuple[Finding, ...]:
-    """Return the reasons why a model has learned too little.
+    """Return a finding for each sign that a model has learned too little.
 
-    The reasons are derived from these predictions. If there are none, but the training found that the model ignores a
-    modality, this finding is returned.
+    The signs are found in the predictions. If there are no signs, return the findings in `recorded` that the model
+    ignores a modality.
 
     Args:
-        true: class numbers [N].
-        predicted: class numbers [S, N].
+        true: true class numbers [N].
+        predicted: predicted class numbers [S, N] for S seeds.
         labels: class names in order.
         most_frequent: number of the class that is most frequent in training.
         recorded: findings that were recorded in the training.
@@ -141,25 +142,28 @@ def model_findings(
 
 
 def accuracy_score(answers: Answers) -> Score:
-    """Compute the accuracy with Wilson's interval."""
+    """Compute the accuracy, and its 95 % interval by Wilson's method."""
     right, count = int((answers.true == answers.predicted).sum()), len(answers.true)
     return Score(value=right / count, interval=accuracy_interval(right, count))
 
 
 def f1_score(answers: Answers) -> Score:
-    """Compute macro-F1 over the classes that occur, as true or predicted class, with its interval."""
+    """Compute macro-F1 over the classes that occur as true or predicted class, and the 95 % interval of this score."""
     return _pseudo_score(answers, partial(_f1_of, occurring(answers)))
 
 
 def occurring(answers: Answers) -> list[int]:
-    """Return the indices of the classes that occur as true or predicted class; scikit-learn averages over them too."""
+    """Return the numbers of the classes that occur as true or predicted class.
+
+    The macro-F1 of scikit-learn is also the mean over these classes.
+    """
     return np.union1d(answers.true, answers.predicted).tolist()
 
 
 def binned(name: str, cells: Sequence[str]) -> list[str]:
-    """Return the group of each cell: its value, or its quarter if the column has many different numbers.
+    """Return the name of each cell's group: the value of the cell, or a range if the column has many different numbers.
 
-    A cell such as `nan` is in no quarter and is a group of its own.
+    The ranges are divided at the quartiles. A cell such as `nan` is in no range and is a group of its own.
 
     Raises:
         ConfigError: the column has too many different values that are not numbers.
@@ -190,7 +194,10 @@ def _input(pair: Pair) -> str:
 
 
 def _groups(by: str, answers: Answers, names: Sequence[str]) -> list[GroupScores]:
-    """Return the scores of each group, the largest group first; empty if all pairs are in one group."""
+    """Return the scores of each group of pairs, the largest group first. `names` has the group of each pair.
+
+    If there is only one group by `training` or by `input`, the list is empty.
+    """
     found = sorted(set(names), key=lambda name: (-names.count(name), name))
     if len(found) < 2 and by in ("training", "input"):
         return []
@@ -203,8 +210,8 @@ def _by_column(name: str, cells: Sequence[str], counted: Answers, chosen: np.nda
 
     Args:
         name: name of the column.
-        cells: its cells for all N pairs.
-        counted: the predictions of the chosen pairs.
+        cells: the cells of the column for all N pairs.
+        counted: the predictions for the chosen pairs.
         chosen: mask [N] of the chosen pairs.
     """
     return _groups(name, counted, binned(name, [cells[row] for row in np.flatnonzero(chosen).tolist()]))
@@ -236,19 +243,19 @@ def _class_scores(answers: Answers, number: int, confusion: np.ndarray) -> Class
 
 
 def _f1_of(numbers: Sequence[int], confusion: np.ndarray) -> np.ndarray:
-    """Return the mean F1 of some classes from confusion matrices [..., C, C] -> [...]."""
+    """Return the mean F1 of the classes `numbers`: confusion matrices [..., C, C] -> mean F1 [...]."""
     return f1_by_class(confusion)[..., numbers].mean(axis=-1)
 
 
 def _share(right: int, count: int) -> Score:
-    """Return a share with Wilson's interval; 0 without pairs, as in scikit-learn."""
+    """Return the share `right / count` with Wilson's interval. If `count` is 0, the share is 0, as in scikit-learn."""
     if not count:
         return Score(value=0.0, interval=EVERY)
     return Score(value=right / count, interval=accuracy_interval(right, count))
 
 
 def _pseudo_score(answers: Answers, metric: Callable[[np.ndarray], np.ndarray]) -> Score:
-    """Return a metric of the confusion counts, with an interval from its pseudo-values."""
+    """Compute a metric from the confusion matrix, and its 95 % interval from jackknife pseudo-values."""
     count, classes = len(answers.true), len(answers.labels)
     value = float(metric(confusion_counts(answers.true, answers.predicted, classes)))
     if count < 2:
@@ -258,7 +265,10 @@ def _pseudo_score(answers: Answers, metric: Callable[[np.ndarray], np.ndarray]) 
 
 
 def _of_probabilities(answers: Answers) -> dict[str, Any]:
-    """Return the scores of the probabilities: loss, calibration, and accuracy by share of answered pairs."""
+    """Compute the scores that need probabilities: loss, calibration, curves, and accuracy of the most confident pairs.
+
+    The keys of the returned scores are field names of `EvaluateResult`. Without probabilities, there are no scores.
+    """
     shares, true = answers.probabilities, answers.true
     if shares is None:
         return {}

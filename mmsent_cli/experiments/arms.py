@@ -1,7 +1,7 @@
 """The arms of an experiment (models to compare), the files of trained models, and nested selection.
 
-A resumed experiment reads finished models from these files. Each model has two files: `<stem>.npz` with arrays, and
-`<stem>.json` with the other data and a digest of both. If a file is missing or damaged, the model is trained again.
+A resumed experiment reads finished models from their files. Each model has two files: `<stem>.npz` with arrays, and
+`<stem>.json` with the other data and a digest of all data. If a file is missing or damaged, the model is trained again.
 
 Nested selection: each pair is predicted by the epoch that is best on other pairs. The best epoch on all pairs gives
 optimistic scores, since it is chosen and measured on the same pairs.
@@ -40,7 +40,8 @@ def epochs_csv(curves: Iterable[tuple[Mapping[str, object], Iterable[EpochScore]
     """Make a CSV table with one row per epoch.
 
     Args:
-        curves: for each model, its epochs and the columns that identify it. All models have the same columns.
+        curves: for each model, the cells that identify the model (by column name), and the scores of its epochs. All
+            models have the same columns.
     """
     rows = [
         {**named, **{name: getattr(score, name) for name in SCORE_COLUMNS}, **_gates(score)}
@@ -73,7 +74,7 @@ class FoldScore(NamedTuple):
 
 
 def assign_folds(count: int) -> np.ndarray:
-    """Return a fold number for each of N pairs [N]. It is fixed, so that all arms and seeds have the same folds."""
+    """Return the fold number of each of N = `count` pairs [N]. All arms and seeds get the same folds."""
     order = np.random.default_rng(FOLD_SEED).permutation(count)
     folds = np.empty(count, dtype=np.int64)
     folds[order] = np.arange(count) % FOLDS
@@ -83,7 +84,7 @@ def assign_folds(count: int) -> np.ndarray:
 def nested_selection(
     predicted: np.ndarray, true: np.ndarray, monitor: str, classes: int, losses: np.ndarray
 ) -> np.ndarray:
-    """Predict each fold by the epoch that is best on all other folds. Of equal epochs, the first is chosen.
+    """Predict each fold by the epoch that is best on all other folds. Of equally good epochs, the first is chosen.
 
     Args:
         predicted: predicted class numbers after each epoch [E, N].
@@ -116,12 +117,15 @@ def _scores(predicted: np.ndarray, true: np.ndarray, monitor: str, classes: int,
 
 ARRAYS = ("predicted", "losses")
 READ_ERRORS = (OSError, ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile)
-"""Exceptions for a file that is missing, incomplete or of another kind."""
+"""Exceptions that can be raised by reading a file that is missing, incomplete or of another kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """A model to train. The models of an arm have the same name and differ by seed. Reference arms are not tested."""
+    """A model to train. Models with the same name form one arm of the experiment, and differ only by seed.
+
+    A reference (`is_reference`) is a text-only or image-only model, which is shown but not tested.
+    """
 
     name: str
     config: ResolvedConfig
@@ -159,7 +163,7 @@ class TrainedArm:
         monitor: the metric that selects the best epoch: accuracy, macro_f1 or loss.
         curve: scores of E epochs.
         predicted: predicted class numbers [E, N], int64.
-        losses: cross-entropy of each pair [E, N], float64.
+        losses: cross-entropy of each pair after each epoch [E, N], float64.
     """
 
     name: str
@@ -190,9 +194,10 @@ class TrainedArm:
 
 
 def train_arm(workspace: Workspace, arm: Arm, shown_as: str = "") -> Iterator[TrainedArm]:
-    """Train a model, and yield its state after each epoch. The caller may stop early.
+    """Train a model, and yield its scores and predictions so far after each epoch. The caller may stop early.
 
-    The workspace's `progress` receives the events, with the name `shown_as` or else the name of the arm.
+    The workspace's `progress` receives progress events. They name the model `shown_as`; if this is empty, they have the
+    name of the arm.
     """
     model, table, trainer = workspace.trainer(arm.config)
     trainable, _ = count_parameters(model)
@@ -217,7 +222,7 @@ def train_arm(workspace: Workspace, arm: Arm, shown_as: str = "") -> Iterator[Tr
 
 
 def train_to_the_end(workspace: Workspace, arm: Arm) -> TrainedArm:
-    """Train a model to its last epoch."""
+    """Train a model to its last epoch, and return its scores and predictions after each epoch."""
     return deque(train_arm(workspace, arm), maxlen=1).pop()
 
 
@@ -238,7 +243,7 @@ def save(folder: Path, stem: str, trained: TrainedArm) -> None:
 
 
 def load(folder: Path, stem: str) -> TrainedArm | None:
-    """Read the files that `save` wrote. Returns None if a file is missing or damaged."""
+    """Read a trained model from the files that `save` wrote. Returns None if a file is missing or damaged."""
     try:
         content = json.loads((folder / f"{stem}.json").read_text(encoding="utf-8"))
         arrays, plain = (folder / f"{stem}.npz").read_bytes(), content["model"]

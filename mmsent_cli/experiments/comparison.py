@@ -1,4 +1,4 @@
-"""Compare arms that differ in one thing: `compare-fusions` and `augment-compare`.
+"""Compare arms (models) that differ in one setting: `compare-fusions` and `augment-compare`.
 
 Shape letters: S seeds, N validation pairs, C classes, E epochs.
 """
@@ -48,7 +48,7 @@ from mmsent_cli.training.plan import Plan, gather_facts, resolve_checked
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ArmScores:
-    """The predictions of an arm by nested selection.
+    """The predictions of an arm by nested selection (see `nested_selection`), and their scores.
 
     Attributes:
         models: the trained models, one per seed.
@@ -64,7 +64,7 @@ class ArmScores:
 
 
 def score_arm(models: tuple[TrainedArm, ...], true: np.ndarray, classes: int) -> ArmScores:
-    """Predict each pair by every model of an arm, with nested selection.
+    """Predict each pair by every model of an arm with nested selection, and compute the scores.
 
     Args:
         models: the models of an arm, one per seed.
@@ -82,7 +82,7 @@ def score_arm(models: tuple[TrainedArm, ...], true: np.ndarray, classes: int) ->
 
 
 def describe(arm: ArmScores, true: np.ndarray, labels: Sequence[str]) -> ComparedArm:
-    """Make the row of an arm, without its difference to the baseline.
+    """Make the row of an arm in the result. The row does not contain the difference to the baseline yet.
 
     Args:
         arm: models and predictions.
@@ -145,7 +145,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _sd(values: Sequence[float]) -> float:
-    """Return the standard deviation over seeds; 0 for a single seed."""
+    """Return the standard deviation of values, one per seed; 0 for a single seed."""
     return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
@@ -187,7 +187,9 @@ def train_and_compare(
 def compare(
     trained: Sequence[TrainedArm], true: np.ndarray, labels: Sequence[str], baseline: str
 ) -> tuple[ComparedArm, ...]:
-    """Make one row per arm, in the order in which the arms first occur in `trained`. References come last.
+    """Make one row per arm, in the order in which the arms first occur in `trained`.
+
+    References (text-only and image-only models) come last.
 
     McNemar's test compares the n-th model of an arm with the n-th model of the baseline. The interval treats the seeds
     of two arms as independent.
@@ -236,12 +238,12 @@ def _group(trained: Sequence[TrainedArm]) -> dict[str, tuple[TrainedArm, ...]]:
 
 
 def _adjusted(differences: Mapping[str, Difference]) -> dict[str, float]:
-    """Adjust the p value of each difference over all differences (Holm)."""
+    """Return the p value of each difference, adjusted for the number of differences by Holm's method."""
     return dict(zip(differences, holm([gap.p for gap in differences.values()]), strict=True))
 
 
 def _accuracy_difference(arm: ArmScores, baseline: ArmScores, others: Sequence[ArmScores]) -> Difference:
-    """Test the difference in accuracy of an arm, adjusted over all arms (Holm)."""
+    """Test the difference in accuracy between an arm and the baseline. The p value is not adjusted yet."""
     return compare_scores(arm.right, baseline.right, len(others) + 1, [other.right for other in others])
 
 
@@ -251,13 +253,14 @@ def _macro_f1_difference(arm: ArmScores, baseline: ArmScores, others: Sequence[A
 
 REFERENCES = tuple(name for name, spec in FUSIONS.items() if spec.is_reference)
 REPEAT_SUFFIX = " (again)"
-"""Suffix of the second arm of a fusion in an A/A test. It has other seeds, and its true difference is zero."""
+"""Suffix of the name of the second arm in an A/A test, which trains one fusion as two arms with different seeds. The
+true difference between these arms is zero."""
 
 
 def compare_fusions(
     plan: Plan, settings: CompareSettings, run: Run, progress: Progress = silent
 ) -> tuple[CompareResult, list[TrainedArm]]:
-    """Train every arm with every seed, and test its difference to the baseline.
+    """Train every arm with every seed, and test the difference of each arm to the baseline.
 
     Args:
         plan: pairs and settings of all arms; the fusion of the plan is not used.
@@ -331,7 +334,7 @@ def require_known_arms(settings: object) -> None:
 
 
 def _names(settings: CompareSettings) -> list[tuple[str, bool]]:
-    """Return the fusions in order. The flag is True for the second occurrence of a fusion."""
+    """Return the names of the fusions to train, in order. The flag is True for the second occurrence of a name."""
     requested = [name for word in settings.fusions for name in _expand(word)]
     unknown = [name for name in (*requested, settings.baseline) if name not in FUSIONS]
     if unknown:
@@ -353,7 +356,7 @@ def _expand(word: str) -> list[str]:
 
 
 def _parameters(model: SentimentModel) -> int:
-    """Count the parameters of the fusion, the head and the unimodal heads."""
+    """Count the parameters of the fusion, the main head, and the heads for a single modality."""
     parts = (model.fusion, model.head, model.text_head, model.image_head)
     return sum(parameter.numel() for part in parts if part is not None for parameter in part.parameters())
 

@@ -1,7 +1,8 @@
 """Run an experiment: train its models, in parallel if that is faster.
 
-Each trained model is saved in the run folder, so that an experiment can be resumed. The number of
-texts and images that were encoded is saved there too, so that the result of a resumed experiment counts all of them.
+Each trained model is saved in the run folder, so that an experiment can be resumed. The numbers of encoded texts and
+images are saved there too. So the result of a resumed experiment also counts the texts and images that were encoded
+before the interruption.
 """
 
 from collections import Counter
@@ -32,7 +33,7 @@ FEATURE_SETTINGS = (
     "image_size_px",
     "text_cleaning",
 )
-"""Settings that determine the stored features of a model, in addition to its modalities."""
+"""Names of the settings that affect the stored features of a model. The modalities of the model affect them too."""
 BuiltModels = dict[ResolvedModel, tuple[SentimentModel, int]]
 
 
@@ -46,8 +47,8 @@ class Experiment:
 
     Attributes:
         workspace: builds models and encodes pairs.
-        rows: row numbers of the evaluated pairs: validation pairs, or all pairs with folds.
-        true: true class numbers of these pairs, in the order of the data set [N].
+        rows: row numbers of the N evaluated pairs. These are the validation pairs, or all pairs if the plan has folds.
+        true: true class numbers of these pairs [N], in the order of the data set.
 
     Raises:
         DataError: there are fewer than two validation pairs.
@@ -67,7 +68,7 @@ class Experiment:
         self._earlier = Counter(run.read_json(ENCODER_RUNS) if run.path(ENCODER_RUNS).is_file() else {})
 
     def train(self, arms: Sequence[Arm]) -> list[TrainedArm]:
-        """Train every model that is not yet in the run folder, and return all models in order.
+        """Train every model that is not yet in the run folder, and return all models in the order of `arms`.
 
         Raises:
             ConfigError: a fusion cannot be used with the encoders; raised before any training.
@@ -87,11 +88,14 @@ class Experiment:
         return [trained[arm.stem] for arm in arms]
 
     def epochs(self, arm: Arm, shown_as: str = "") -> Iterator[TrainedArm]:
-        """Train a model, and yield its state after each epoch. The caller may stop early."""
+        """Train a model, and yield its scores and predictions after each epoch. The caller may stop early.
+
+        Progress events name the model `shown_as`; if this is empty, they have the name of the arm.
+        """
         return train_arm(self.workspace, arm, shown_as)
 
     def setup(self, config: ResolvedConfig, seeds: Sequence[int]) -> SharedSetup:
-        """Return the set-up that all arms share, for the result."""
+        """Return the settings and counts that are the same for all arms. They are a part of the result."""
         plan, workspace = self.plan, self.workspace
         targets = workspace.targets
         return SharedSetup(
@@ -110,13 +114,15 @@ class Experiment:
         )
 
     def encoder_runs(self) -> dict[str, int]:
-        """Return the numbers of texts and images that were encoded, including those before a resume."""
+        """Return the numbers of texts and images that were encoded. What was encoded before a resume is included."""
         return {side: self._earlier[side] + self.workspace.encoder_runs[side] for side in ("text", "image")}
 
     def _build_once(self, arms: Sequence[Arm]) -> BuiltModels:
-        """Build a model for each configuration to check it, and count its trained parameters.
+        """Build a model for each configuration. This raises an error if a configuration cannot be used.
 
-        Only one model is kept for configurations with the same features, to save memory.
+        Returns:
+            For each configuration, a model and the number of parameters to train. To save memory, configurations with
+            the same stored features share one model.
         """
         by_features: dict[tuple[object, ...], SentimentModel] = {}
         built: BuiltModels = {}
@@ -129,7 +135,7 @@ class Experiment:
         return built
 
     def _train(self, arms: Sequence[Arm], built: BuiltModels, total: int) -> Iterator[tuple[Arm, TrainedArm]]:
-        """Train the missing models, and yield each when it is finished."""
+        """Train the models of `arms`, and yield each arm with its trained model when the training is finished."""
         for arm in arms:  # compute each feature once, before other processes need it
             self.workspace.table(built[arm.config.model][0], arm.config.fit)
         most_parameters = max((built[arm.config.model][1] for arm in arms), default=0)
@@ -147,7 +153,7 @@ class Experiment:
         self.progress(ModelDone(trained.name, trained.seed, best.accuracy, best.macro_f1, is_resumed))
 
     def _write_encoder_runs(self) -> None:
-        """Save how many texts and images were encoded. Called when their features are stored."""
+        """Save the numbers of encoded texts and images. This method is called when features have been stored."""
         self.run.write_json(ENCODER_RUNS, self.encoder_runs())
 
 
@@ -158,5 +164,5 @@ FEW_SEEDS = {
 
 
 def seed_notes(count: int) -> list[str]:
-    """Return a note for the report if there are few seeds."""
+    """Return a note for the report if there are fewer than three seeds, else an empty list."""
     return [f"{FEW_SEEDS[count]}; use --seeds 3"] if count in FEW_SEEDS else []

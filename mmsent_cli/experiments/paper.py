@@ -1,12 +1,12 @@
-"""`paper`: repeat the five experiments of the published BERT + ResNet18 setup, with its published scores.
+"""`paper`: repeat the five experiments of a published setup (BERT + ResNet18), and compare with the published scores.
 
-The settings found by the tuning are used in all later experiments.
+The first experiment is a tuning. The settings that it finds are used in all later experiments.
 
-Each experiment is a run in the folder `steps`. When resumed, finished experiments are read from there.
+Each experiment is a run in the folder `steps`. If `paper` is resumed, finished experiments are read from there.
 
 The published scores are best validation accuracies of single runs on MVSA-Single. Source: the report of a student
-project. The project first tuned the learning rate, and then the weight decay at the best learning rate. So its first
-weight decay repeats an earlier setting: 75.12 % and 74.50 % are two runs of the same setting.
+project. The project first tuned the learning rate, and then the weight decay at the best learning rate. So the first
+weight decay in its report repeats an earlier setting: 75.12 % and 74.50 % are two runs of the same setting.
 """
 
 from collections.abc import Callable, Sequence
@@ -56,7 +56,7 @@ FUSIONS = (
 
 
 def published_scores(tuned: TuneResult) -> Published:
-    """Return the published scores. Each published tuning step has the number of our trial with the same setting."""
+    """Return the published scores. A published tuning step has the number of the trial in `tuned` with its setting."""
     rates = [trial for trial in tuned.trials if trial.phase == "rates"]
     decays = [trial for trial in tuned.trials if trial.phase == "decays"]
     kept = {name: value for name, value in decays[0].settings.items() if name != "weight_decay"}
@@ -86,8 +86,8 @@ EXPERIMENTS = 5
 TUNE_EPOCHS = 5
 """Published number of epochs per tuning trial."""
 Finish = Callable[..., Run]
-"""A function that writes figures, report and `result.json` of a step: `finish(plan, run, result, detail, command=,
-start=)`."""
+"""A function that writes the figures, the report and the `result.json` of an experiment. It is called as
+`finish(plan, run, result, detail, command=, start=)`, and returns the finished run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class PaperDetail:
 
     Attributes:
         fusions: the trained models of the comparison of fusions.
-        drawn: the figures of all steps by name, such as `tune/tuning`.
+        drawn: the PNG figures of all experiments by name, such as `tune/tuning`.
     """
 
     fusions: Sequence[TrainedArm]
@@ -109,11 +109,11 @@ def repeat(
     """Run the five experiments.
 
     Args:
-        plan: data, split and settings. The number of epochs applies to all steps except the tuning.
+        plan: data, split and settings. The number of epochs applies to all experiments except the tuning.
         settings: settings of `paper`.
         run: the run; its folder `steps` contains the runs of the experiments.
         progress: receives progress events.
-        finish: a function that writes the report of a step.
+        finish: a function that writes the report of an experiment.
 
     Returns:
         The results with the published scores, and data for the report. Nothing is written yet.
@@ -155,7 +155,7 @@ def repeat(
 
 
 class _Steps:
-    """Runs the experiments one after the other, in new runs or in the unfinished runs of an interrupted `paper`."""
+    """Runs the experiments one after the other. Runs that an interrupted `paper` has begun are continued."""
 
     def __init__(self, folder: Path, progress: Progress, finish: Finish) -> None:
         self.drawn: dict[str, bytes] = {}
@@ -173,7 +173,11 @@ class _Steps:
         work: Callable[..., tuple[Any, Any]],
         subject: dict[str, Any] | None = None,
     ) -> tuple[Any, Any, Run]:
-        """Run one experiment and write its report. Returns its result, its detail and its run."""
+        """Run one experiment, and write its report.
+
+        Returns:
+            The result, additional data that `work` made for the report, and the finished run.
+        """
         self._begun += 1
         self._progress(ExperimentBegun(command, self._begun, EXPERIMENTS))
         start, run = begin_command(), self._find(command)

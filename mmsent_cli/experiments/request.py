@@ -1,7 +1,8 @@
 """Start, resume and repeat experiments. The user's settings are kept in `experiment.json`.
 
-`config.json` contains the resolved settings of one model. An experiment trains several models, whose defaults may
-depend on the fusion. So an experiment is repeated from the user's settings and not from `config.json`.
+`config.json` contains the settings of one model with all defaults filled in. An experiment trains several models, and
+some defaults depend on the fusion of a model. So an experiment is repeated from the user's settings, and not from
+`config.json`.
 """
 
 import json
@@ -42,12 +43,12 @@ SETTINGS: dict[str, type] = {
     "augment-compare": AugmentSettings,
     "paper": PaperSettings,
 }
-"""The settings of each experiment in addition to those of a training."""
+"""For each experiment, the class of its own settings. The settings of the trainings are in `TrainConfig`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentRequest:
-    """An experiment with the user's settings, in plain values.
+    """An experiment with the user's settings, as plain JSON values.
 
     Attributes:
         command: name of the experiment.
@@ -62,7 +63,7 @@ class ExperimentRequest:
     subject: Mapping[str, Any] = field(default_factory=dict)
 
     def config(self) -> TrainConfig:
-        """Return the training configuration."""
+        """Return the training configuration that `given` describes."""
         return train_config(self.given)
 
     def with_jobs(self, jobs: int | None) -> "ExperimentRequest":
@@ -84,7 +85,7 @@ class OpenExperiment:
         plan: pairs, split and configuration.
         settings: the settings of the experiment itself, such as CompareSettings.
         run: the run with its folder.
-        target: for an ablation, its checkpoint; else None.
+        target: for an ablation, the opened checkpoint with its pairs; else None.
     """
 
     plan: Plan
@@ -100,7 +101,7 @@ def open_experiment(
     source: Source | None = None,
     run: Run | None = None,
 ) -> OpenExperiment:
-    """Prepare a new experiment, or an unfinished one to continue.
+    """Prepare a new experiment, or prepare an unfinished experiment to continue.
 
     Args:
         request: the experiment with its settings.
@@ -153,7 +154,7 @@ def resume_experiment(
 def start_experiment(
     plan: Plan, command: str, settings: Any, runs_dir: Path, subject: Mapping[str, Any] | None = None
 ) -> Run:
-    """Make the folder of an experiment, and record its settings."""
+    """Make the run folder of a new experiment, record the settings there, and return the run."""
     recorded = to_dict(settings)
     if recorded.get("storage"):
         recorded["storage"] = _from_anywhere(recorded["storage"])
@@ -162,7 +163,10 @@ def start_experiment(
 
 
 def find_experiment(spec: str, command: str, runs_dir: Path) -> tuple[Run, ExperimentRequest]:
-    """Find the unfinished experiment `spec`.
+    """Find the unfinished experiment `spec`: the folder or the name of a run, or `latest`.
+
+    Returns:
+        The run, and the experiment with its recorded settings.
 
     Raises:
         MmsentError: there is no such run, it is finished, or it is a run of another command.
@@ -198,7 +202,16 @@ def find_request(path: Path) -> ExperimentRequest | None:
 
 
 def read_base(config: Path | None, command: str) -> tuple[TrainConfig, Mapping[str, Any]]:
-    """Read the configuration to start from, and the settings of an earlier experiment of this command."""
+    """Read the settings that a new experiment starts from.
+
+    Args:
+        config: a configuration file, or the folder or `experiment.json` of an earlier experiment; None uses defaults.
+        command: the command of the new experiment.
+
+    Returns:
+        The training configuration, and the settings of the experiment itself. The latter are empty unless `config` is
+        an earlier experiment of the same command.
+    """
     if config is None:
         return TrainConfig(), {}
     request = find_request(config)
@@ -225,7 +238,7 @@ def _place(data: str) -> str:
 
 
 def _from_anywhere(url: str) -> str:
-    """Return the URL of a database. The path in an SQLite URL becomes absolute."""
+    """Return the URL of a database. If it has a relative path of an SQLite file, this path becomes absolute."""
     prefix, name = "sqlite:///", url.removeprefix("sqlite:///")
     is_relative = url.startswith(prefix) and name and name[0] not in "/:" and not name.startswith("file:")
     return f"{prefix}{Path(name).absolute()}" if is_relative else url

@@ -15,12 +15,12 @@ from mmsent_cli.encoders.inputs import ImageInputs
 
 
 class PackedArrays:
-    """Arrays concatenated in one tensor, so that a batch needs one look-up. Token ids become int64.
+    """Arrays of all rows, concatenated in one tensor. So a batch is read with one index operation.
 
     Args:
-        arrays: an array per row, all of equal shape, or sequences [T, …] of different lengths.
+        arrays: an array per row, all of equal shape, or sequences [T, …] of different lengths. Token ids become int64.
         pad: the value for padding sequences; None for arrays of equal shape.
-        multiple: sequences are padded to a multiple of this length, which reduces the number of shapes on a GPU.
+        multiple: sequences are padded to a multiple of this length. So a GPU gets fewer different shapes.
         longest: maximum length after padding.
     """
 
@@ -54,7 +54,7 @@ class PackedArrays:
         return Activations(self._values[places], mask)
 
     def on(self, device: torch.device) -> "PackedArrays":
-        """Return the same arrays on a device. They are copied there once."""
+        """Return the same arrays in the memory of a device. The first call copies them; later calls return the copy."""
         if device not in self._moved:
             self._moved[device] = copy.copy(self)
             self._moved[device]._values = self._values.to(device)
@@ -88,24 +88,27 @@ def pack_if_small(
 
 
 def stack(arrays: Sequence[np.ndarray], pad: int | None, multiple: int = 1, longest: int | None = None) -> Activations:
-    """Make a batch of arrays; see `PackedArrays`. Equal shapes are copied once, without a look-up of rows."""
+    """Make a batch of all given arrays; for the arguments, see `PackedArrays`."""
     if pad is None:
         return Activations(torch.from_numpy(np.stack(arrays)))
     return PackedArrays(arrays, pad, multiple, longest).batch(range(len(arrays)))
 
 
 def longest_input(encoder: Encoder) -> int | None:
-    """Return the maximum number of tokens that an encoder accepts; None for images."""
+    """Return the maximum number of tokens that a text encoder accepts; None for an image encoder."""
     return None if isinstance(encoder.inputs, ImageInputs) else encoder.inputs.max_length_tokens
 
 
 def raw_pad(encoder: Encoder) -> int | None:
-    """Return the value for padding an encoder's raw inputs: its padding id for texts, None for images."""
+    """Return the value for padding an encoder's inputs: the id of the padding token for texts, None for images."""
     return None if isinstance(encoder.inputs, ImageInputs) else encoder.inputs.pad_id
 
 
 def stored_pad(encoder: Encoder) -> int | None:
-    """Return the value for padding the output of an encoder's stored stages; None if all pairs have the same shape."""
+    """Return the value for padding the output of an encoder's stored stages.
+
+    Returns None if the output has the same shape for all pairs.
+    """
     if isinstance(encoder.inputs, ImageInputs) or encoder.cut == encoder.n_stages:
         return None
     return raw_pad(encoder) if encoder.cut == 0 else 0

@@ -1,6 +1,7 @@
 """Build the tables of a data set: the encoded pairs from which training batches are made.
 
-Each pair is encoded once. Models whose encoders have the same features share a column."""
+A table has one column for the texts and one for the images. Each pair is encoded once. Models whose encoders have the
+same features share a column."""
 
 import json
 from collections import Counter
@@ -24,7 +25,7 @@ from mmsent_cli.model import SentimentModel
 from mmsent_cli.progress import Progress
 
 UNKNOWN_SHARE = 0.01
-"""Share of unknown tokens from which it is reported."""
+"""If the share of unknown tokens is at least this large, a note reports it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Rows:
     """Row numbers of a training run, in the order of the data set.
 
     Attributes:
-        train, val: rows of each split.
-        views: rows that need augmented views.
+        train, val: row numbers of the training pairs, and of the validation pairs.
+        views: row numbers of the pairs whose images need augmented copies (views).
     """
 
     train: tuple[int, ...]
@@ -53,7 +54,8 @@ class TableBuilder:
     Attributes:
         targets: class number of each pair [N].
         encoder_runs: the numbers of texts and images encoded so far, without those found in the feature store.
-        damaged: the number of damaged store entries that `frozen_column` found. Other columns have their own count.
+        damaged: the number of damaged entries of the feature store that `frozen_column` found. Entries that `table`
+            found are counted by its columns.
     """
 
     def __init__(self, dataset: Dataset, store: Path, compute: Compute, encoded: Callable[[], None]) -> None:
@@ -78,7 +80,7 @@ class TableBuilder:
         """Collect facts about a model's encoders, which `notes` reports. The model may be trained in another process.
 
         Returns:
-            The number of tokens of each text for the first model. All models of a data set use these lengths.
+            The number of tokens of each text, counted for the first model. All models of a data set use these numbers.
         """
         if self._lengths is None:
             ids = model.text.inputs.arrays(self._texts)
@@ -107,7 +109,7 @@ class TableBuilder:
         return Table(columns["text"], columns["image"], lengths, self.targets, rows.train, val)
 
     def frozen_column(self, encoder: Encoder, progress: Progress, texts: Sequence[str | None] | None = None) -> Column:
-        """Encode every text or every image with a frozen encoder. The builder does not keep the column.
+        """Encode every text or every image with a frozen encoder. The column is returned and not kept here.
 
         Args:
             encoder: a frozen encoder of texts or images.
@@ -138,7 +140,7 @@ class TableBuilder:
     def _column(
         self, side: str, encoder: Encoder, augmentation: Augmentation | None, rows: Rows, progress: Progress
     ) -> Column:
-        """Return the column for an encoder's stored stages. It is filled once, and shared by all models."""
+        """Return the column for an encoder's stored stages. The column is filled once, and all models share it."""
         described = json.dumps(describe_features(encoder, self.compute), sort_keys=True)
         identity = (side, described, augmentation)
         if identity not in self._columns:

@@ -20,12 +20,12 @@ from mmsent_cli.features.store import FeatureSet
 from mmsent_cli.progress import Progress
 
 RawInput = str | ImageFile
-"""A text, an image file, or the bytes of an image file."""
+"""The source of a feature: a text, an image file, or the bytes of an image file."""
 FEATURE_FORMAT = 2
 
 
 class Column:
-    """The texts or the images of a list of pairs, as activations after the stored stages (`Encoder.cut`) of an encoder.
+    """The texts or the images of a list of pairs, as the output of an encoder's stored stages (its first `cut` stages).
 
     Args:
         encoder: the encoder, with the same frozen and stored stages as in training.
@@ -77,11 +77,11 @@ class Column:
         return sum(self._fill(features, features.missing(keys), by_key, progress) for features, keys in wanted)
 
     def batch(self, rows: Sequence[int], epoch: int | None = None) -> Activations:
-        """Make a batch of some pairs, padded to the longest.
+        """Make a batch of some pairs. Sequences are padded to the length of the longest one.
 
         Args:
             rows: numbers of the pairs.
-            epoch: the epoch, which selects the augmented view; None for evaluation.
+            epoch: the epoch, which determines the augmented view of each image; None for evaluation.
         """
         packed = self.load() if epoch is None or self.augmentation is None else None
         if packed is not None:
@@ -93,7 +93,7 @@ class Column:
         )
 
     def batches(self, size: int) -> Iterator[Activations]:
-        """Make batches of at most `size` pairs from all pairs in order, without augmentation."""
+        """Yield all pairs in order, in batches of at most `size` pairs, without augmentation."""
         rows = range(len(self.keys))
         return (self.batch(rows[start : start + size]) for start in range(0, len(rows), size))
 
@@ -161,7 +161,7 @@ class SkippedModality:
     """An empty column for a modality that the model does not read.
 
     Args:
-        keys: content digest of each pair's text or image; empty if the pair lacks it.
+        keys: content digest of each pair's text or image; an empty string if the pair lacks this modality.
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
@@ -172,7 +172,7 @@ class SkippedModality:
         return Activations(torch.empty(len(rows), 0))
 
     def load(self) -> None:
-        """Return None: there are no features."""
+        """Return None, since there are no features to load."""
 
 
 def describe_features(
@@ -192,7 +192,7 @@ def describe_features(
 
 
 def text_key(text: str | None) -> str:
-    """Return the content digest of a decoded text; empty for None."""
+    """Return the content digest of a text; an empty string for None."""
     return "" if text is None else hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

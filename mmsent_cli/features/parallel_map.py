@@ -20,7 +20,9 @@ def in_order(
     streams: int,
     pool: ThreadPoolExecutor | None = None,
 ) -> Iterator[Answer]:
-    """Apply a function to items in several threads, with results in order. At most two items per thread are read ahead.
+    """Apply a function to items in several threads, and yield the results in the order of the items.
+
+    At most two items per thread are read ahead.
 
     Args:
         function: a function that releases the interpreter lock while it computes.
@@ -42,7 +44,7 @@ def in_order(
 
 
 def counted(items: Iterable[Item], total: int, stage: str, unit: str, progress: Progress) -> Iterator[Item]:
-    """Yield the items, and report their number as progress."""
+    """Yield the items unchanged, and report the number of yielded items as progress."""
     for done, item in enumerate(items, start=1):
         yield item
         if done % STEP == 0 or done == total:

@@ -39,7 +39,7 @@ TEXT_BATCH_MULTIPLE = 16
 round smaller batches in another way, so a feature would depend on the other texts of its batch."""
 BATCHES_DECODED_AHEAD = 4
 CHUNK_BATCHES = 16
-"""Number of batches of a prediction whose pairs are in memory together, sorted by length."""
+"""Number of batches in a chunk. The pairs of a chunk are in memory together, and are sorted by text length."""
 AUXILIARY_PAIRS = 512
 """Number of pairs whose auxiliary features are computed together. With 512 instead of 256 pairs, more texts have the
 same length, and MPNet takes 10 % less time."""
@@ -48,7 +48,7 @@ same length, and MPNet takes 10 % less time."""
 def encode_texts(
     encoder: Encoder[TextInputs], compute: Compute, texts: Sequence[str], pool: ThreadPoolExecutor | None = None
 ) -> Iterator[tuple[list[int], list[np.ndarray]]]:
-    """Encode texts in batches of equal length, the longest first.
+    """Encode texts in batches. The texts of a batch have equal lengths, and the longest texts come first.
 
     Args:
         encoder: the encoder, after `Encoder.freeze`.
@@ -74,7 +74,7 @@ def encode_texts(
 def encode_images(
     encoder: Encoder[ImageInputs], compute: Compute, images: Sequence[Item], decode: Callable[[Item], np.ndarray]
 ) -> Iterator[tuple[list[int], list[np.ndarray]]]:
-    """Decode and encode images in order. Yields the same as `encode_texts`.
+    """Decode and encode images in order. For the yielded values, see `encode_texts`.
 
     Args:
         encoder: the encoder, after `Encoder.freeze`.
@@ -96,7 +96,7 @@ def encode_batch(encoder: Encoder, compute: Compute, arrays: Sequence[np.ndarray
 def decode_ahead(
     batches: Iterable[Sequence[Item]], decode: Callable[[Item], np.ndarray], decoders: ThreadPoolExecutor
 ) -> Iterator[list[np.ndarray]]:
-    """Decode batches in order. The next batches are decoded while a batch is used."""
+    """Decode batches of images, and yield them in order. The next batches are decoded while the caller uses a batch."""
     ahead: deque[list[Future[np.ndarray]]] = deque()
     for items in batches:
         ahead.append([decoders.submit(decode, item) for item in items])
@@ -107,10 +107,11 @@ def decode_ahead(
 
 
 def rows_by_length(arrays: Sequence[np.ndarray], batch: int, multiple: int = 1) -> Iterator[list[int]]:
-    """Group the numbers of arrays by length, the longest first, with at most `batch` numbers per group.
+    """Yield groups of row numbers. The arrays of a group have the same length, and the longest arrays come first.
 
-    Lengths that are padded to the same multiple of `multiple` are in one group. With the longest first, all later
-    batches fit into the freed memory. In the opposite order, memory grew by 0.2 GB from 500 to 4,000 texts.
+    A group has at most `batch` numbers. Lengths that are padded to the same multiple of `multiple` count as the same
+    length. Since the longest arrays come first, all later batches fit into the freed memory. In the opposite order,
+    memory grew by 0.2 GB from 500 to 4,000 texts.
     """
     rows = sorted(range(len(arrays)), key=lambda row: -len(arrays[row]))
     for _, same_length in groupby(rows, key=lambda row: -(-len(arrays[row]) // multiple)):
@@ -119,14 +120,15 @@ def rows_by_length(arrays: Sequence[np.ndarray], batch: int, multiple: int = 1) 
 
 @dataclass(frozen=True, slots=True)
 class PairBatch:
-    """A batch of encoded pairs. The pairs are a part of a chunk.
+    """A batch of encoded pairs. The batches of a chunk (see `PairPipeline.chunks`) contain all its pairs.
 
     Attributes:
         rows: the numbers of the pairs in the chunk.
-        batch: activations on the device. The classes are -1 (unknown).
+        batch: activations on the device. All class numbers are -1 (unknown).
         texts: the texts; an empty string for a pair without text.
-        ocr_texts: the texts in the images; empty unless the pipeline reads them.
-        features: features float32 [B, D] for each auxiliary encoder; zeros for a pair without the image.
+        ocr_texts: the words in the images; empty if the pipeline does not read them.
+        features: for each auxiliary encoder by name, features float32 [B, D] of B pairs with D values each. If an
+            auxiliary encoder reads images, a pair without an image has zeros.
     """
 
     rows: list[int]
@@ -155,7 +157,7 @@ class PairPipeline:
 
     @cached_property
     def streams(self) -> int:
-        """The number of image batches that are computed in parallel. Finding it takes time: all weights are read."""
+        """The number of image batches that are computed in parallel. The first access is slow: it reads all weights."""
         return self.compute.streams_for(self.image)
 
     @property
@@ -164,7 +166,7 @@ class PairPipeline:
         return CHUNK_BATCHES * self.compute.predict_batch
 
     def chunks(self, pairs: Iterable[Pair]) -> Generator[tuple[list[Pair], Iterator[PairBatch]], None, None]:
-        """Yield pairs in chunks, each with its batches. The pairs of a batch have texts of similar length."""
+        """Yield chunks of pairs, each with the batches of these pairs. The texts of a batch have similar lengths."""
         size = self.chunk_pairs
         held = size * -(-AUXILIARY_PAIRS // size) if self.auxiliary else size
         stream = iter(pairs)
@@ -228,7 +230,7 @@ class PairPipeline:
     def _features(
         self, encoder: Encoder[Any], chunk: Sequence[Pair], texts: Sequence[str], pool: ThreadPoolExecutor
     ) -> np.ndarray:
-        """Compute the features [N, D] of the pairs with a completely frozen encoder."""
+        """Compute the features [N, D] of N pairs (D values each) with a completely frozen encoder."""
         features = np.zeros((len(chunk), encoder.out_dim), dtype=np.float32)
         places = range(len(chunk))
         if isinstance(encoder.inputs, ImageInputs):
@@ -263,7 +265,10 @@ def _stored(
     batches: Iterable[list[np.ndarray]],
     pool: ThreadPoolExecutor | None = None,
 ) -> Iterator[list[np.ndarray]]:
-    """Yield batches of the stored stages' activations in float32; without stored stages, yield the arrays."""
+    """Yield the activations of the stored stages in float32, batch by batch.
+
+    If the encoder has no stored stages, the given batches are yielded unchanged.
+    """
     if not encoder.cut:
         yield from batches
         return

@@ -15,7 +15,7 @@ class BatchSource(Protocol):
     keys: list[str]
 
     def batch(self, rows: Sequence[int], epoch: int | None = None) -> Activations:
-        """Make a batch of some pairs. `epoch` selects augmented views."""
+        """Make a batch of some pairs; see `Column.batch`."""
         ...
 
     def load(self) -> PackedArrays | None:
@@ -24,10 +24,10 @@ class BatchSource(Protocol):
 
 
 class ResidentColumn:
-    """A column with its features on a device. Augmented views are read from the column itself.
+    """A column whose features are kept on a device. Augmented views are still read from the original column.
 
     Args:
-        column: the column.
+        column: the original column.
         packed: the features of the column, on the device.
         is_augmented: True if training batches are augmented.
     """
@@ -50,7 +50,10 @@ class ResidentColumn:
 
 
 def on_device(column: BatchSource, device: torch.device) -> BatchSource:
-    """Return a column with its features on a device. If they are too large or already there, return the column."""
+    """Return a column whose features are kept on a device.
+
+    If the features are too large, or are already on a device, return the given column.
+    """
     packed = column.load()
     if packed is None or isinstance(column, ResidentColumn):
         return column

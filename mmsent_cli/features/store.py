@@ -1,4 +1,4 @@
-"""The feature store: keeps the output of frozen stages on disk, so that it is computed once per text or image.
+"""The feature store keeps the output of frozen encoder stages on disk. So it is computed once per text or image.
 
 A *feature set* contains the output of the first k stages of an encoder, for given weights, preprocessing and precision.
 Its folder has a description, `features.json`, and shards that are never changed. A shard has a data file `.bin` and an
@@ -29,12 +29,12 @@ from mmsent_cli.interrupts import on_interrupt
 
 DESCRIPTION = "features.json"
 KIND = "mmsent feature set"
-"""Marks the description of a feature set. `mmsent cache --clear` does not delete a folder without it."""
+"""This mark is in the description of each feature set. `mmsent cache --clear` does not delete a folder without it."""
 SHARD_BYTES = 256 * 2**20
 MAX_DIMS = 4
 CHECKSUM_BYTES = 4
 ABANDONED_SECONDS = 24 * 3600
-"""A killed process left an unfinished shard if it was not written to for this time."""
+"""An unfinished shard that nothing was written to for this time was left by a killed process."""
 INDEX = np.dtype(
     [("key", "S64"), ("offset", "<u8"), ("size", "<u8"), ("shape", "<u4", (MAX_DIMS,)), ("dtype", "S8"), ("crc", "<u4")]
 )
@@ -42,7 +42,7 @@ INDEX = np.dtype(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The position of an array in a data file."""
+    """An array in a data file: its position, size, shape and type, and its CRC-32 checksum."""
 
     shard: Path
     offset: int
@@ -77,7 +77,7 @@ class FeatureSet:
             self._load_shard(index)
 
     def missing(self, keys: Iterable[str]) -> list[str]:
-        """Return the keys without a valid entry, in order, without duplicates. An entry is checked at its first use."""
+        """Return the keys that have no valid entry, in order, without duplicates. Each entry is checked only once."""
         wanted = dict.fromkeys(keys)
         return [key for key in wanted if not self._is_sound(key)]
 
@@ -87,7 +87,7 @@ class FeatureSet:
         return np.frombuffer(self._bytes(entry), dtype=entry.dtype).reshape(entry.shape)
 
     def add(self, entries: Iterable[tuple[str, np.ndarray]]) -> None:
-        """Write arrays to new shards, atomically."""
+        """Write arrays with their keys to new shards. A shard can be read only when it is complete."""
         writer = _ShardWriter(self.folder)
         with on_interrupt(lambda: writer.discard()):  # the writer at the time of the interrupt
             try:
@@ -148,7 +148,7 @@ class FeatureSet:
 
 @contextlib.contextmanager
 def disk_full_as_error(store: Path) -> Iterator[None]:
-    """Raise an expected error if the disk is full while the feature store is written."""
+    """Raise an MmsentError that names the store if the disk is full while the feature store is written."""
     try:
         yield
     except OSError as error:
@@ -180,7 +180,7 @@ def _checksum(content: bytes) -> bytes:
 
 
 def _age(index: Path) -> tuple[int, str]:
-    """Return a key that sorts index files by age. A file may have been deleted meanwhile."""
+    """Return a key that sorts index files by age. The file may have been deleted by another process."""
     with contextlib.suppress(FileNotFoundError):
         return index.stat().st_mtime_ns, index.name
     return 0, index.name
@@ -196,7 +196,7 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def _digest(description: dict[str, object]) -> str:
-    """Return the BLAKE2b-128 hex digest of plain values."""
+    """Return the BLAKE2b-128 digest of a description, as 32 hexadecimal digits."""
     return hashlib.blake2b(json.dumps(description, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 

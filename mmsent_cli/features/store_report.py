@@ -1,7 +1,8 @@
 """Report and delete the content of the caches.
 
-Chosen: a file is deleted only if it has a name that mmsent uses, and its folder has mmsent's mark. Links are never
-deleted. So other files that the user put in such a folder are kept. Rejected: deleting a marked folder as a whole.
+Chosen: a file is deleted only if it has a name that mmsent uses, and its folder has mmsent's mark (a file or value that
+shows that mmsent created the folder). Links are never deleted. So other files that the user put in such a folder are
+kept. Rejected: deleting a marked folder as a whole.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ from mmsent_cli.results import StoredFeatures, StoreResult
 
 DIGEST = "[0-9a-f]{32}"
 UNFINISHED = "(?:[.][0-9a-f]{8})?"
-"""Suffix of an unfinished file. Its name begins with a dot."""
+"""Suffix of the name of an unfinished file. Such a name also begins with a dot."""
 FEATURES = re.compile(rf"{DESCRIPTION}|{DIGEST}[.](?:npy|bin)|[.](?:{DESCRIPTION}|{DIGEST}[.](?:npy|bin)){UNFINISHED}")
 MODELS = re.compile(
     rf"{CACHE_TAG}|(?:[.][^/]+/)?{DIGEST}[.](?:xml|bin|refused|json)|[.]{DIGEST}[.](?:refused|json){UNFINISHED}|"
@@ -35,7 +36,7 @@ UNPACKED = re.compile(
 
 
 def store_report(root: Path, compiled_models: Path, weights: Path) -> StoreResult:
-    """Report the feature sets of a store, and the size of the other caches.
+    """Make a report on the feature sets of a store, and on the sizes of the other caches.
 
     Args:
         root: folder of the feature store.
@@ -104,7 +105,10 @@ def _delete(folder: Path, names: re.Pattern[str]) -> None:
 
 
 def _files(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[Path, bool]]:
-    """Yield each file and link below a folder, and True if its name shows that mmsent wrote it. No link is followed."""
+    """Yield each file and link below a folder, and whether it is a file with a name that mmsent uses.
+
+    No link is followed.
+    """
     for parent, folders, files in os.walk(folder):
         linked = [name for name in folders if Path(parent, name).is_symlink()]
         for path in (Path(parent, name) for name in [*files, *linked]):
@@ -161,7 +165,7 @@ def _is_foreign(folder: Path) -> bool:
 
 
 def _size(folder: Path, names: re.Pattern[str]) -> int:
-    """Return the bytes of mmsent's own files in a folder."""
+    """Return the total size in bytes of mmsent's own files in a folder."""
     total = 0
     for path, is_own in _files(folder, names):
         with contextlib.suppress(FileNotFoundError):  # another process renamed its file meanwhile

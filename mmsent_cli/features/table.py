@@ -1,4 +1,4 @@
-"""Make training batches from the text column and the image column. Seed and epoch determine the order."""
+"""Make training batches from the text column and the image column. Seed and epoch determine the order of the pairs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from mmsent_cli.model import Batch
 
 CPU = torch.device("cpu")
 WINDOW_BATCHES = 50
-"""Number of batches whose rows are sorted by length together."""
+"""Number of batches in a window. The rows of a window are sorted by text length together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Table:
         return (self.batch(rows[start : start + size]) for start in range(0, len(rows), size))
 
     def batch(self, rows: Sequence[int], epoch: int | None = None) -> Batch:
-        """Make a batch of these rows. `epoch` selects augmented views; None means evaluation."""
+        """Make a batch of these rows. `epoch` determines the augmented views of the images; None means evaluation."""
         present = [[bool(self.text.keys[row]), bool(self.image.keys[row])] for row in rows]
         targets = torch.from_numpy(self.targets[list(rows)])
         return Batch(self.text.batch(rows, epoch), self.image.batch(rows, epoch), torch.tensor(present), targets)
@@ -86,13 +86,13 @@ class EpochBatches(Sampler[list[int]]):
         return -(-len(self.rows) // self.batch_size)
 
     def largest(self) -> list[int]:
-        """The rows of the batch with the most tokens, with padding."""
+        """Return the row numbers of the batch with the most tokens. Padding counts as tokens."""
         lengths = dict(zip(self.rows, self.lengths, strict=True))
         return max(self._batches(), key=lambda rows: len(rows) * max(lengths[row] for row in rows))
 
 
 class _BatchDataset(Dataset[Any]):
-    """A data set with whole batches as items, so that padding and reading are done once per batch."""
+    """A data set for PyTorch that makes a whole batch at once. So reading and padding are done once per batch."""
 
     def __init__(self, table: Table, sampler: EpochBatches) -> None:
         self.table = table
@@ -110,7 +110,8 @@ class _BatchDataset(Dataset[Any]):
 def make_loader(table: Table, sampler: EpochBatches, workers: int, device: torch.device = CPU) -> DataLoader[Any]:
     """Make a loader that yields batches in the order of the sampler.
 
-    Features that fit into the memory of a GPU stay there. Other batches are copied to it from pinned memory.
+    If the features fit into the memory of a GPU, they are kept there. Otherwise, each batch is copied to the GPU from
+    pinned memory.
 
     Args:
         table: the pairs.

@@ -43,11 +43,11 @@ class FusionSpec:
             `build(text_dim, image_dim, text_token_dim, image_token_dim)`; for a fusion with heads, as
             `build(text_head, image_head, n_classes)`.
         summary: what the fusion computes, in words.
-        formula: the same in symbols.
+        formula: what the fusion computes, in symbols.
         source: a published student project (BERT + ResNet18), or a paper.
         reads: `pooled` for pooled features; `tokens` for tokens and pooled features.
         has_heads: True if the fusion has a head for each modality and returns `ClassScores`.
-        modalities: the modalities that it reads. Only the encoders of these modalities are run and trained.
+        modalities: the modalities that the fusion reads. Only the encoders of these modalities are run and trained.
         is_published: True for the seven fusions of the published student project.
     """
 
@@ -62,7 +62,7 @@ class FusionSpec:
 
     @property
     def is_reference(self) -> bool:
-        """Return True if the fusion reads one modality only. Such a fusion is a reference for the other fusions."""
+        """True if the fusion reads only one modality. Such a fusion is a reference for the other fusions."""
         return len(self.modalities) == 1
 
 
@@ -149,7 +149,7 @@ def find_fusion(name: str) -> FusionSpec:
 
 
 USUAL_NAMES = {"gated": "gmu", "concatenation": "concat", "attention": "cross-attention", "late": "concat"}
-"""Other names of fusions in this field, and the name that mmsent uses."""
+"""Other usual names of fusions, each with the name that mmsent uses."""
 
 
 def unknown_fusion(option: str, name: str, more: Sequence[str] = ()) -> ConfigError:

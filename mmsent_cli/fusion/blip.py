@@ -9,7 +9,7 @@ WIDTH = 1024
 
 
 class Gate(nn.Module):
-    """Compute the weights σ(LN(W x)) with an affine W: [B, in_dim] -> [B, out_dim], with values in (0, 1)."""
+    """Compute weights in (0, 1) for B pairs: σ(LN(W x)), where W is an affine map. [B, in_dim] -> [B, out_dim]."""
 
     def __init__(self, in_dim: int, out_dim: int) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class Gate(nn.Module):
 class Blip(nn.Module):
     """Compute LN(P [t ⊙ σ(LN(W v)); v]), where P has 1024 outputs. For the symbols, see `mmsent_cli.fusion`.
 
-    Source: the published setup's BLIP style, after Li et al. 2022, arXiv 2201.12086.
+    Source: the BLIP style of the published student project, after Li et al. 2022, arXiv 2201.12086.
     """
 
     def __init__(self, text_dim: int, image_dim: int) -> None:

@@ -10,7 +10,7 @@ from mmsent_cli.fusion.blip import WIDTH, Gate
 class BlipAdvanced(nn.Module):
     """Compute LN(P [t ⊙ σ(LN(W v)); v ⊙ σ(LN(U t))]), where P has 1024 outputs.
 
-    For the symbols, see `mmsent_cli.fusion`. Source: the published setup's advanced BLIP style.
+    For the symbols, see `mmsent_cli.fusion`. Source: the advanced BLIP style of the published student project.
     """
 
     def __init__(self, text_dim: int, image_dim: int) -> None:

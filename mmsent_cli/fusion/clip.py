@@ -15,7 +15,7 @@ class Clip(nn.Module):
     Unlike CLIP's projections, P and Q have a bias. So a feature of zeros, as in an ablation, can be normalized, and
     the gradient is finite.
 
-    Source: the published setup's CLIP style; Radford et al. 2021, arXiv 2103.00020.
+    Source: the CLIP style of the published student project; Radford et al. 2021, arXiv 2103.00020.
     """
 
     def __init__(self, text_dim: int, image_dim: int) -> None:

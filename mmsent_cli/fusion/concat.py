@@ -7,7 +7,7 @@ from mmsent_cli.encoders.contract import Encoded
 
 
 class Concat(nn.Module):
-    """Concatenate both features: [t; v]. Source: the baseline of the published BERT + ResNet18 setup."""
+    """Concatenate both features: [t; v]. Source: the baseline of the published student project."""
 
     def __init__(self, text_dim: int, image_dim: int) -> None:
         super().__init__()

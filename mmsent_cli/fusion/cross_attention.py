@@ -7,16 +7,17 @@ from mmsent_cli.encoders.contract import Encoded
 from mmsent_cli.encoders.stages import masked_mean
 
 WIDTH = 128
-"""On the sample, 64, 128 and 256 are not distinguishable. The computation grows with the width."""
+"""Width of the projected tokens. On the sample data, the results with the widths 64, 128 and 256 are not
+distinguishable. A larger width takes more time."""
 HEADS = 4
 
 
 class CrossAttention(nn.Module):
     """Text tokens attend to image tokens, and image tokens to text tokens. The two mean outputs are concatenated.
 
-    The input x [B, 1 + T, 128] of a modality is its pooled feature and its tokens, projected and normalized; y is the
-    same for the other modality. The output is the mean of LN(x + attention(x, y, y)) over the real tokens. Since the
-    pooled feature is a token, there is a token to attend to even if a modality is missing.
+    The input x [B, 1 + T, 128] of a modality contains the pooled feature and the T tokens of B pairs, projected and
+    normalized. y is the input of the other modality. The output is the mean of LN(x + attention(x, y, y)) over the real
+    tokens. Since the pooled feature is a token, there is a token to attend to even if a modality is missing.
 
     Sources: Lu et al. 2019, arXiv 1908.02265 (co-attention); Tsai et al. 2019, arXiv 1906.00295 (cross-modal attention
     between sequences of different length). There is one layer, without a feed-forward part, since the data is small.
@@ -42,7 +43,10 @@ class CrossAttention(nn.Module):
         return torch.cat([text_side, image_side], dim=-1)  # [B, 256]
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """Return, for each modality, the share of attention on its tokens. The rest is on its pooled feature."""
+        """Return, for each modality, the share of the attention that its tokens get.
+
+        The pooled feature of the modality gets the rest of the attention.
+        """
         words, is_word = self.text_tokens(text)
         regions, is_region = self.image_tokens(image)
         _, on_regions = self.text_queries(words, regions, regions, ~is_region)  # [B, 1 + T, 1 + T'], mean over heads
@@ -54,7 +58,10 @@ class CrossAttention(nn.Module):
 
 
 class Sequence(nn.Module):
-    """Makes the sequence of a modality [B, 1 + T, 128] (pooled feature, then tokens), and a mask of its real tokens."""
+    """Makes a sequence [B, 1 + T, 128] from the pooled feature and the T tokens of B pairs.
+
+    It also makes a mask [B, 1 + T], which is True for the pooled feature and for tokens that are not padding.
+    """
 
     def __init__(self, pooled_dim: int, token_dim: int) -> None:
         super().__init__()

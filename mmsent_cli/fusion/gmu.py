@@ -13,7 +13,7 @@ class Gmu(nn.Module):
 
     The gate z weights the modalities separately for each pair. It has few parameters, so a few thousand pairs suffice.
 
-    Source: Arevalo et al. 2017, arXiv 1702.01992, with a bias in each map.
+    Source: Arevalo et al. 2017, arXiv 1702.01992. In contrast to this paper, each linear map has a bias.
     """
 
     def __init__(self, text_dim: int, image_dim: int) -> None:

@@ -9,11 +9,14 @@ from torch import Tensor, nn
 from mmsent_cli.encoders.contract import Encoded
 
 INITIAL_SCALE = 0.5
-"""With two scales of 1/2, the result is the geometric mean of both predictions."""
+"""Initial scale of each modality. With two scales of 1/2, the result is the geometric mean of the two predictions."""
 
 
 class ClassScores(NamedTuple):
-    """The output of a fusion with heads: the combined logits [B, C], and the logits of the text and image head."""
+    """The output of a fusion with heads: combined logits, logits of the text head, and logits of the image head.
+
+    Each has the shape [B, C] for B pairs and C classes.
+    """
 
     main: Tensor
     text: Tensor
@@ -30,9 +33,9 @@ class LogitEnsemble(nn.Module):
     logarithms of inverse temperatures. The bias corrects for the class prior, which both heads contain.
 
     Args:
-        text_head: [B, Dt] to logits [B, C].
-        image_head: [B, Dv] to logits [B, C].
-        n_classes: C.
+        text_head: a module that computes logits [B, C] from text features [B, Dt].
+        image_head: a module that computes logits [B, C] from image features [B, Dv].
+        n_classes: number of classes C.
 
     Sources: Hinton 2002, "Training products of experts"; Guo et al. 2017, arXiv 1706.04599 (temperatures).
     """
@@ -56,6 +59,6 @@ class LogitEnsemble(nn.Module):
         return self.text_log_scale.exp() * text + self.image_log_scale.exp() * image + self.bias
 
     def gates(self, text: Encoded, image: Encoded) -> dict[str, Tensor]:
-        """Return the share of each modality in exp(a) + exp(b), the same for all pairs."""
+        """Return the share of each modality in exp(a) + exp(b). The shares are the same for all pairs."""
         share = torch.sigmoid(self.text_log_scale - self.image_log_scale).expand(len(text.pooled))
         return {"text": share, "image": 1 - share}

@@ -11,7 +11,7 @@ INITIAL = 0.5
 class Weighted(nn.Module):
     """Concatenate weighted features: [σ(a)·t; σ(b)·v], where the scalars a and b are learned and start at 0.5.
 
-    Source: the published setup's best fusion.
+    Source: the best fusion of the published student project.
     """
 
     def __init__(self, text_dim: int, image_dim: int) -> None:

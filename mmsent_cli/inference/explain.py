@@ -46,7 +46,7 @@ def gradient_scores(predictor: Predictor, pair: Pair, label: str, grid: int) -> 
 
     Args:
         predictor: a single model.
-        pair: with a text, an image, or both.
+        pair: a pair with a text, an image, or both.
         label: the explained class.
         grid: rows and columns of regions.
     """
@@ -72,7 +72,10 @@ def gradient_scores(predictor: Predictor, pair: Pair, label: str, grid: int) -> 
 def _integrate(
     model: SentimentModel, inputs: Mapping[str, Tensor], empty: Mapping[str, Tensor], mask: Tensor, target: int
 ) -> dict[str, Tensor]:
-    """Compute the integrated gradients of the class probability by modality, in the shapes of `inputs`."""
+    """Compute the integrated gradients of the probability of class `target`.
+
+    Returns them by modality. They have the shapes of `inputs`.
+    """
     from captum.attr import IntegratedGradients
 
     names = tuple(inputs)
@@ -95,7 +98,10 @@ def _integrate(
 
 
 def _suffix(model: SentimentModel, name: str, values: Tensor | None, mask: Tensor, rows: int) -> Encoded:
-    """Compute the feature of a modality from the output of its first stage. If it is missing, use the learned one."""
+    """Compute the feature of a modality from the output of its encoder's first stage.
+
+    If `values` is None, return the feature that the model has learned for a missing modality.
+    """
     if values is None:
         return Encoded(getattr(model, f"missing_{name}").expand(rows, -1))
     encoder: Encoder = getattr(model, name)
@@ -115,7 +121,7 @@ def _without_words(inputs: TextInputs, text: str, ids: Tensor) -> Tensor:
 
 
 def _word_scores(inputs: TextInputs, text: str, attributions: Tensor) -> tuple[WordScore, ...]:
-    """Convert scores [1, T, D] of tokens to scores of words in the cleaned text."""
+    """Convert the scores [1, T, D] of T tokens (D numbers each) to one score for each word of the cleaned text."""
     encoding, cleaned = _encoding(inputs, text), clean(text, inputs.cleaning)
     spans: dict[int, tuple[int, int]] = {}
     sums: dict[int, float] = {}
@@ -134,7 +140,7 @@ def _encoding(inputs: TextInputs, text: str):  # the type of `tokenizers` is not
 
 
 def _regions(attributions: Tensor, grid: int) -> tuple[tuple[float, ...], ...]:
-    """Sum the scores of a feature map [1, C, H, W] or of patches [1, T, D] over the cells of a grid."""
+    """Sum the scores of a feature map [1, channels, H, W], or of T patches [1, T, D], over the cells of a grid."""
     if attributions.dim() == 4:
         places = attributions.sum(dim=1, keepdim=True)  # [1, 1, H, W]
     else:
@@ -148,7 +154,8 @@ def _regions(attributions: Tensor, grid: int) -> tuple[tuple[float, ...], ...]:
 
 
 IMAGE_SIDE_PX = 512
-"""Longer side of the image whose regions are covered. Probes that read its words also use this size."""
+"""Length of the longer side of an image whose regions are covered. Probes that read words in images use this size too.
+"""
 MAX_PARTS = 120
 """Maximum number of parts of a text that are left out one by one. In a longer text, neighbouring words form one
 part."""
@@ -185,7 +192,7 @@ class Explainer:
         """Explain one pair.
 
         Args:
-            pair: with a text, an image, or both.
+            pair: a pair with a text, an image, or both.
 
         Raises:
             DataError: the image cannot be read.
@@ -237,7 +244,7 @@ class Explainer:
         return tuple(tuple(float(score) for score in row) for row in scores)
 
     def _shares(self, pair: Pair, label: str) -> ModalityShares:
-        """Compute the Shapley values of the modalities; 0 for a modality that the pair lacks."""
+        """Compute the Shapley value of each modality. It is 0 for a modality that the pair lacks."""
         from captum.attr import ShapleyValues
 
         def without(kept: np.ndarray) -> Pair:
@@ -249,7 +256,7 @@ class Explainer:
         return ModalityShares(nothing=float(score(both * 0)[0]), text=text, image=image)
 
     def _ablate(self, parts: int, label: str, variant: Callable[[np.ndarray], Pair]) -> np.ndarray:
-        """Return, for each part, the drop in the probability of the class if this part is left out [parts]."""
+        """Return one number for each of `parts` parts: the drop in the class probability if the part is left out."""
         from captum.attr import FeatureAblation
 
         ablation = FeatureAblation(self._scorer(label, variant))
@@ -258,7 +265,8 @@ class Explainer:
     def _scorer(self, label: str, variant: Callable[[np.ndarray], Pair]) -> Callable:
         """Return a function that computes the probability of the class for B variants of a pair.
 
-        Its argument [B, parts] is 1 for a part that the variant keeps, else 0. Its result is [B].
+        The argument of the function has the shape [B, parts]: 1 for a part that the variant keeps, else 0. The result
+        has the shape [B].
         """
 
         def score(kept: torch.Tensor) -> torch.Tensor:
@@ -270,19 +278,22 @@ class Explainer:
         return score
 
     def _probability(self, answer: Prediction, label: str) -> float:
-        """Return the probability of the class. If the fusion gives NaN for an empty pair, all classes are equal."""
+        """Return the probability of the class `label`.
+
+        If the fusion gives NaN for an empty pair, return the same probability for all classes.
+        """
         probability = answer.probabilities[label]
         return probability if np.isfinite(probability) else 1 / len(answer.probabilities)
 
     def _with_small_image(self, pair: Pair) -> Pair:
-        """Return the pair with its image in the size of the variants, so that only the covered regions differ."""
+        """Return the pair with a smaller image, as in its variants. So variants differ only in the covered regions."""
         if pair.image is None:
             return pair
         return replace(pair, image=_as_png(decode_whole(pair.image, IMAGE_SIDE_PX)))
 
 
 def split_text(text: str) -> list[tuple[int, int]]:
-    """Return start and end of each word in a text. In scripts without spaces, each letter counts as a word.
+    """Return the start and the end of each word in a text. In scripts without spaces, each letter counts as a word.
 
     If a text has more than `MAX_PARTS` words, neighbouring words are joined into parts of equal size.
     """

@@ -1,4 +1,4 @@
-"""Remember finished predictions in the cache. If a finished job is started again with `--resume`, it ends at once."""
+"""Record finished predictions in the cache. With `--resume`, a finished prediction is not computed again."""
 
 import contextlib
 import json
@@ -20,13 +20,13 @@ NOTHING_TO_DO = "nothing to do: this prediction was finished before, and its out
 
 
 def whole_identity(file: PredictionFile, rows: Mapping[str, Any], inputs: Iterable[Path]) -> dict[str, Any]:
-    """Return everything that a finished output depends on: its rows, its format, and its input files."""
+    """Return everything that a finished output depends on, as plain values: rows, format and input files."""
     form = {**to_dict(file.settings), "has_probabilities": file.has_probabilities}
     return json.loads(json.dumps({"rows": rows, "form": form, "inputs": blake2b(_states(inputs)).hexdigest()}))
 
 
 def finished_before(file: PredictionFile, identity: Mapping[str, Any], cache: Path) -> PredictResult | None:
-    """Return the result of a finished prediction; None if the output is not yet written.
+    """Return the recorded result if `file.resume` is set and the prediction is already finished; else None.
 
     Raises:
         ConfigError: with `file.resume`: the output exists, but was not written by this prediction.
@@ -56,7 +56,7 @@ def finished_before(file: PredictionFile, identity: Mapping[str, Any], cache: Pa
 
 
 def remember(file: PredictionFile, identity: Mapping[str, Any], result: PredictResult, cache: Path) -> None:
-    """Remember the result of a finished prediction. If the cache cannot be written, nothing is remembered."""
+    """Record the result of a finished prediction in `cache`. If the cache cannot be written, nothing is recorded."""
     record = {"identity": identity, "state": _states([file.out]).decode(), "result": asdict(result)}
     with contextlib.suppress(OSError, MmsentError):
         cache.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def _place(out: Path, cache: Path) -> Path:
 
 
 def _states(files: Iterable[Path]) -> bytes:
-    """Return names, sizes and times of files."""
+    """Return the paths, sizes and modification times of files, as the bytes of a text."""
     lines = []
     for path in files:
         with contextlib.suppress(OSError):

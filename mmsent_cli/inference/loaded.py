@@ -1,4 +1,4 @@
-"""Trained models in memory, for predictions from Python and of single pairs."""
+"""Keep trained models in memory, to predict from Python or to predict a single pair."""
 
 import os
 import time
@@ -101,7 +101,7 @@ def decode_typed(pair: Pair, description: Description) -> Pair:
 
 
 PROBABILITY = "probability_"
-"""Prefix of probability columns, since a class may be called `label` or `missing`."""
+"""Prefix of the names of probability columns. It is needed, since a class may be called `label` or `missing`."""
 
 
 class LoadedModel:

@@ -29,7 +29,7 @@ IDENTITY_WORDS = {
 }
 """Names of the parts of a prediction's identity, for messages."""
 Row = Sequence[Any]
-"""Guid, tag, missing modality, and the probability of each class."""
+"""A finished row: guid, predicted class, missing modality, and the probability of each class."""
 
 
 def partial_path(out: Path) -> Path:
@@ -43,7 +43,8 @@ class PartialPrediction:
     Args:
         out: the output file.
         identity: everything that the rows depend on, as plain values: checkpoint, pairs, precision.
-        resume: keep the rows in the file. Otherwise, they are replaced when the first chunk is finished.
+        resume: keep the rows that are already in the file. Otherwise, the file is replaced when the first chunk is
+            finished.
         checkpoint: the file of the model.
         go_on: how to continue the prediction, for messages.
 
@@ -91,7 +92,7 @@ class PartialPrediction:
         """Add the rows of a finished chunk.
 
         Raises:
-            MmsentError: they cannot be written.
+            MmsentError: the rows cannot be written.
         """
         try:
             if not self._is_begun:
@@ -106,7 +107,7 @@ class PartialPrediction:
         self._is_begun = True
 
     def remove(self) -> None:
-        """Delete the file, after the whole output is written."""
+        """Delete the hidden file. It is not needed once the whole output is written."""
         self.path.unlink(missing_ok=True)
 
     def _require_plain(self) -> None:
@@ -129,9 +130,9 @@ class PartialPrediction:
 
 
 def how_begun(out: Path) -> dict[str, Any]:
-    """Return what the hidden file records about an interrupted prediction; empty if it cannot be read.
+    """Return what the hidden file records about an interrupted prediction; an empty dict if it cannot be read.
 
-    These are its identity, its checkpoint, and the command that continues it.
+    The values are the identity of the prediction, its checkpoint, and the command that continues the prediction.
     """
     try:
         with partial_path(out).open(encoding="utf-8", newline="\n") as stream:
@@ -146,7 +147,7 @@ def require_same_identity(out: Path, before: Any, now: Mapping[str, Any], go_on:
 
     Args:
         out: the output file.
-        before, now: the identity of the interrupted prediction, and of this one.
+        before, now: the identity of the interrupted prediction, and the identity of the new prediction.
         go_on: how to continue the prediction, for messages.
 
     Raises:

@@ -39,7 +39,9 @@ def own_predictions(checkpoint: Path) -> tuple[str, list[PredictionRow]]:
 
 
 def find_threshold(settings: PredictSettings, checkpoint: Path) -> tuple[float, str]:
-    """Return the threshold for the settings, and a note on how it was found. With threshold 0, all pairs get a label.
+    """Return the probability below which labels are left empty, and a note on how this threshold was found.
+
+    With the threshold 0, all pairs get a label.
 
     Raises:
         ConfigError: there are no predictions to choose the threshold on, or no threshold reaches the accuracy.
@@ -122,7 +124,7 @@ class Predictor:
         return self.ensemble.model
 
     def notes(self) -> list[str]:
-        """Notes on device, precision and engine, and on a checkpoint of an unfinished run."""
+        """Return notes on device, precision and engine, and on a checkpoint of an unfinished run."""
         encoders = (self.model.text, self.model.image, *self.ensemble.auxiliary_encoders.values())
         return [*filter(None, (self.unfinished, self.resources.note)), *self.compute.refusals(*encoders)]
 
@@ -134,7 +136,7 @@ class Predictor:
         )
 
     def votes(self, pair: Pair) -> tuple[MemberVote, ...]:
-        """Return the prediction of each member of an ensemble for one pair; empty for a single model."""
+        """Return the prediction of each member of an ensemble for one pair; an empty tuple for a single model."""
         if self.ensemble.stacker is None:
             return ()
         chunks = self.pipeline.chunks([pair])
@@ -165,7 +167,7 @@ class Predictor:
 
     @torch.inference_mode()
     def _probabilities(self, encoded: PairBatch) -> np.ndarray:
-        """Compute the class probabilities [B, C] of a batch."""
+        """Compute the class probabilities [B, C] of the B pairs of a batch."""
         with self.compute.autocast():
             return np.exp(
                 self.ensemble.log_probabilities(encoded.batch, encoded.texts, encoded.ocr_texts, encoded.features)
@@ -181,7 +183,9 @@ class Predictor:
         )
 
     def _missing(self, pair: Pair) -> str:
-        """Return the modalities that a pair lacks. If cleaning leaves nothing of a text, it counts as missing.
+        """Return the modalities that a pair lacks: "text", "image", "text and image", or an empty string.
+
+        If cleaning leaves nothing of a text, the text counts as missing.
 
         The model still reads an empty text for such a pair, as in training.
         """
@@ -191,7 +195,7 @@ class Predictor:
 
 
 def _with_own_weights(runtime: RuntimeConfig, checkpoint: Path) -> RuntimeConfig:
-    """Return the settings with the `--weights-dir` of the checkpoint's run, unless the user gave one."""
+    """Return the settings. If the user gave no folder of weights, they get the folder of the checkpoint's run."""
     if runtime.weights_dir or os.environ.get(WEIGHTS_VARIABLE):
         return runtime
     try:

@@ -67,7 +67,7 @@ class Shard:
 
         Args:
             rows: number of rows of the shard.
-            chunk: as in `rows`.
+            chunk: number of rows that are predicted together.
         """
         if self.count == 1:
             return ""
@@ -77,10 +77,10 @@ class Shard:
 
 
 class Tally:
-    """Counts of pairs and predictions. They are counted one by one, so that they need not be kept in memory.
+    """Counts of pairs and predictions. Each pair is counted when it is predicted. So pairs are not kept in memory.
 
-    `predicted` counts the predicted class of every pair. `tags` counts it only if its probability reaches the
-    threshold.
+    `predicted` counts the predicted classes of all pairs. `tags` counts only the predicted classes whose probability
+    reaches the threshold.
 
     Args:
         rows: the number of rows to predict.
@@ -103,14 +103,14 @@ class Tally:
 
     @classmethod
     def from_plain(cls, values: Mapping[str, Any]) -> "Tally":
-        """Make a tally from the values of `vars`."""
+        """Make a tally from its attributes, as `vars(tally)` returns them."""
         tally = cls(values["rows"], values["threshold"])
         counts = {name: Counter(values[name]) for name in ("tags", "predicted", "missing")}
         vars(tally).update({**values, **counts})
         return tally
 
     def add(self, other: "Tally") -> None:
-        """Add the counts of another part."""
+        """Add the counts of another tally."""
         self.rows += other.rows
         self.pairs += other.pairs
         self.abstained += other.abstained
@@ -145,7 +145,7 @@ class Tally:
         """Return notes that list the first pairs that were predicted from one modality.
 
         Args:
-            is_marked: the output has a column with the missing modality.
+            is_marked: True if the output has a column with the missing modality.
         """
         if not self._incomplete:
             return []
@@ -160,12 +160,12 @@ COMMAS, TABS, JSON_LINES, PARQUET = "commas", "tabs", "JSON lines", "Parquet"
 FORMS = {"": COMMAS, ".csv": COMMAS, ".txt": COMMAS, ".tsv": TABS, ".jsonl": JSON_LINES, ".parquet": PARQUET}
 """The format of a file by its suffix, in lower case."""
 GROUP_ROWS = 4096
-"""Number of rows in a row group of a Parquet file, which are in memory together."""
+"""Number of rows in a row group of a Parquet file. These rows are in memory together."""
 PROBABILITY = "probability_"
 PREDICTED_BY = b"predicted_by"
-"""Key of the run, the checkpoint's digest and the version in the metadata of a Parquet file."""
+"""Key in the metadata of a Parquet file. Its value has the run, the digest of the checkpoint, and mmsent's version."""
 Cells = Iterator[tuple[str, tuple[str, ...]]]
-"""Guid and kept cells of each input row, in order."""
+"""An iterator that yields the guid and the kept cells of each input row, in order."""
 Kept = tuple[Sequence[str], Cells]
 """The names of the input columns to keep, with their cells."""
 
@@ -201,7 +201,7 @@ class PredictionFile:
         """Check the shard and the suffix of the name.
 
         Raises:
-            ConfigError: as in `shard` and `form`.
+            ConfigError: the shard has another form, the suffix is unknown, or the package for the format is missing.
         """
         _ = self.shard, self.form
 
@@ -320,7 +320,7 @@ class ParquetWriter:
 def open_rows(
     file: PredictionFile, labels: Sequence[str], kept: Kept, model: PredictedBy
 ) -> Iterator[RowWriter | ParquetWriter]:
-    """Open the output file of a prediction. It is written atomically.
+    """Open the output file of a prediction. The file is written atomically.
 
     Args:
         file: the output file.
@@ -349,7 +349,7 @@ def prediction_table(
     """Return predictions as an Arrow table, with the columns of `row_columns`.
 
     Args:
-        rows: predictions, each with a flag for whether its label is given, and its kept cells.
+        rows: predictions, each with a flag that is True if its label is given, and with the kept cells.
         labels: class names in order.
         names: names of the kept columns.
     """

@@ -1,4 +1,7 @@
-"""Predict a source into a file, or resume such a prediction. Only a few hundred pairs at a time are in memory."""
+"""Predict the pairs of a source, and write the predictions to a file. An interrupted prediction can be resumed.
+
+Only a few hundred pairs are in memory at a time.
+"""
 
 import hashlib
 import os
@@ -52,7 +55,7 @@ from mmsent_cli.training.checkpoints import Description
 def identity_of(
     model: PredictedBy, source: Source, predictor: Predictor, data: DataConfig, rows: int, file: PredictionFile
 ) -> dict[str, Any] | None:
-    """Return everything that the rows of a prediction depend on; None if it cannot be resumed.
+    """Return everything that the rows of a prediction depend on; None if the prediction cannot be resumed.
 
     Args:
         model: the model that predicts.
@@ -90,7 +93,7 @@ def identity_of(
 
 
 def done_before(row: Row, pair: Pair | None, out: Path, labels: Sequence[str]) -> Prediction:
-    """Return the prediction in a finished row. Checks that the row belongs to the next pair.
+    """Return the prediction in a finished row, after checking that the row belongs to the next pair.
 
     Raises:
         ConfigError: the row belongs to another pair.
@@ -102,14 +105,17 @@ def done_before(row: Row, pair: Pair | None, out: Path, labels: Sequence[str]) -
 
 
 def begun_with(out: Path, runtime: RuntimeConfig) -> str | None:
-    """Return the checkpoint of an interrupted prediction; None if it is unknown or no longer exists."""
+    """Return the path of the checkpoint that an earlier prediction of `out` used.
+
+    Returns None if the path is unknown, or if the file no longer exists.
+    """
     began = how_begun(out).get("checkpoint") or checkpoint_of(out, default_cache_dir(runtime.cache_dir))
     return began if isinstance(began, str) and Path(began).is_file() else None
 
 
 @contextmanager
 def with_advice(go_on: str, file: PredictionFile, is_in_parts: bool = False) -> Iterator[None]:
-    """Show how to continue if the prediction is interrupted in this block, or if the disk is full."""
+    """If the prediction is interrupted in this block, or if the disk is full, show the advice `go_on`."""
     try:
         with advice(go_on):
             yield
@@ -122,7 +128,7 @@ def with_advice(go_on: str, file: PredictionFile, is_in_parts: bool = False) -> 
 def resume_line(
     checkpoint: Path, given: Mapping[str, Any], runtime: RuntimeConfig, file: PredictionFile, source: Source
 ) -> str:
-    """Return advice after an interruption: a command that continues, or to run the same command again."""
+    """Return advice for an interrupted prediction: a command that continues it, or to run the same command again."""
     if file.out == STANDARD_OUTPUT or is_stream(file.out) or source.home is not None:
         return "run the same command again"
     if source.kind == "frame":
@@ -147,7 +153,7 @@ def _place(given: Mapping[str, Any], source: Source) -> Path:
 
 
 def predicted_by(checkpoint: Path, description: Description) -> PredictedBy:
-    """Return the run, the digest of the checkpoint, and the version of mmsent."""
+    """Return the origin of predictions: the run, the digest of the checkpoint, and the version of mmsent."""
     with checkpoint.open("rb") as stream:
         digest = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     return PredictedBy(run=description.run, checkpoint_digest=digest, mmsent=__version__)
@@ -155,7 +161,8 @@ def predicted_by(checkpoint: Path, description: Description) -> PredictedBy:
 
 ADVICE = "check the pairs, or train again with more --epochs, a higher --head-lr or --class-weights balanced"
 PROBLEMS, SHOWN_PROBLEMS = ".problems", 5
-"""Suffix of the file that lists all dropped and blanked pairs, if there are more than the shown ones."""
+"""Suffix of the file that lists all dropped and blanked pairs, and the number of such pairs that are shown. The file is
+written if there are more pairs than are shown."""
 PROGRESS_STEP = 16
 """Number of pairs between two progress events."""
 
@@ -272,7 +279,7 @@ def finished(
 
 
 def columns_known(source: Source, given: Mapping[str, Any], description: Description) -> DataConfig:
-    """Return the settings for the pairs to predict. Column names not given are taken from the training pairs."""
+    """Return the settings for reading the pairs. Column names that are not given are taken from the training pairs."""
     return with_own_columns(given, description.columns, lambda config: count_unlabelled(source, config))
 
 
@@ -308,7 +315,7 @@ def list_problems(problems: Sequence[str], file: PredictionFile) -> list[str]:
 
 
 def _may_write(path: Path, force: bool) -> bool:
-    """Return True if nothing has this name, or with `force` if it is a plain file."""
+    """Return True if nothing exists at this path. With `force`, also return True if it is a plain file."""
     return not os.path.lexists(path) or (force and path.is_file() and not path.is_symlink())
 
 
@@ -358,7 +365,7 @@ def _write_rows(
     partial: PartialPrediction | None,
     progress: Progress,
 ) -> None:
-    """Write the rows of the interrupted prediction, then the remaining ones."""
+    """Write the rows of the interrupted prediction. Then predict the remaining pairs, and write their rows."""
     labels = predictor.description.labels
     for row in partial.rows(labels) if partial else ():
         done = done_before(row, next(pairs, None), out, labels)
@@ -382,7 +389,7 @@ def _write_rows(
 def decide(
     source: Source, data: DataConfig, cache: Path, description: Description
 ) -> tuple[EncodingDecision, tuple[str, ...]]:
-    """Decide the encoding of the new texts.
+    """Decide in which character encoding the new texts are.
 
     If there are too few texts to decide, return the encoding of the training texts, with a note.
     """

@@ -1,6 +1,7 @@
-"""Convert results to terminal tables, figures and pages. Only this room imports rich and matplotlib.
+"""Convert results to terminal tables, figures and pages. Only this package imports rich and matplotlib.
 
-matplotlib warns if it keeps its font list in a temporary folder, as without a home folder. Its warnings are not shown.
+matplotlib warns if there is no home folder, since it then keeps its font list in a temporary folder. Its warnings are
+not shown.
 """
 
 import logging

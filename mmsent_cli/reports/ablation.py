@@ -49,14 +49,14 @@ if TYPE_CHECKING:
 
 ACCURACY, CONTRIBUTIONS = "ablation", "contributions"
 TEXT, IMAGE = BLUE, YELLOW
-"""Colors of different lightness, for grey print."""
+"""Colors of text and image. Their lightness differs, so that they can be distinguished in grey print."""
 INPUT_COLORS = {"both": GREY, "text": TEXT, "image": IMAGE}
 ROW_INCHES = 0.34
 BAR_HEIGHT = 0.34
 OFFSETS = {"text": 0.19, "image": -0.19}
 """Vertical offsets of the two bars of a row."""
 MIN_LABELLED_SHARE = 0.07
-"""Share of pairs below which a part of a bar is too narrow for its number."""
+"""If a part of a bar stands for a smaller share of the pairs, it is too narrow for a number."""
 
 
 def ablate_figures(result: AblateResult) -> Drawn:
@@ -66,7 +66,7 @@ def ablate_figures(result: AblateResult) -> Drawn:
 
 
 def draw_inputs(result: AblateResult) -> "Figure":
-    """Draw accuracy with its interval for each input of the model, grouped by the method of removal."""
+    """Draw accuracy with its interval for each input of the model. Bars are grouped by the method of removal."""
     ways = list(dict.fromkeys(arm.method for arm in result.arms))
     names = ["both" if way == "none" else way for way in ways]
     figure = new_figure(1.5 + 1.7 * ROW_INCHES * len(ways))
@@ -92,7 +92,10 @@ def draw_inputs(result: AblateResult) -> "Figure":
 
 
 def draw_contributions(result: AblateResult) -> "Figure | None":
-    """Draw Shapley contributions above and agreement of the modalities below, one row per method; None without both."""
+    """Draw Shapley contributions above and agreement of the modalities below, one row per method of removal.
+
+    Returns None if the result has neither of the two.
+    """
     drawn = [panel for panel in ((_draw_shapley, result.shapley), (_draw_agreement, result.agreements)) if panel[1]]
     if not drawn:
         return None
@@ -184,7 +187,10 @@ def inputs_grid(result: AblateResult) -> Grid:
 
 
 def agreement_grid(result: AblateResult) -> Grid:
-    """Make the table of shares of pairs that the text-only, the image-only, both or neither prediction gets right."""
+    """Make the table of the agreement of two predictions: from the text alone, and from the image alone.
+
+    It has the shares of pairs for which both, only one, or neither prediction is correct.
+    """
     return Grid(
         name="agreement",
         title="Which modality alone is right, % of the pairs",
@@ -201,7 +207,7 @@ def agreement_grid(result: AblateResult) -> Grid:
 
 
 def shapley_grid(result: AblateResult) -> Grid:
-    """Make the table of each modality's share of the accuracy."""
+    """Make the table of the contribution of each modality to the accuracy, one row per method of removal."""
     return Grid(
         name="shapley",
         title="Shapley contributions to the accuracy, points",
@@ -222,7 +228,7 @@ def shapley_grid(result: AblateResult) -> Grid:
 
 
 def emap_grid(result: AblateResult) -> Grid:
-    """Make the table of the whole model and its additive part."""
+    """Make the table of the scores of the whole model, and of the model without the interaction of text and image."""
     emap = result.emap
     return Grid(
         name="emap",
@@ -242,37 +248,38 @@ def recalls_grid(result: AblateResult) -> Grid:
 
 
 def class_grids(result: AblateResult) -> tuple[Grid, ...]:
-    """Return a per-class report for each kind of input."""
+    """Make a table of the scores of each class, for each kind of input."""
     grids = {arm.name: class_grid(f"Classes, {arm.name}", arm.per_class) for arm in result.arms}
     return tuple(replace(grid, name=f"classes-{re.sub('[^a-z]+', '-', name)}") for name, grid in grids.items())
 
 
 def used_methods(result: AblateResult) -> set[str]:
-    """Return the names of the methods that removed a modality."""
+    """Return the names of the methods of removal in a result. The name is `none` if no modality was removed."""
     return {arm.method for arm in result.arms}
 
 
 def methods_text(result: AblateResult) -> str:
-    """Describe the methods that removed a modality."""
+    """Describe in words the methods that removed a modality."""
     return listed([f"{words} ({name})" for name, words in METHODS.items() if name in used_methods(result)], "or")
 
 
 QUESTION = "What do the text and the image contribute to this model?"
 RETRAINED = "retrained"
 PREFERRED = (RETRAINED, "permuted", "mean", "zero", "missing")
-"""The methods for the headline, in order. Models retrained on one modality are first, since they are the fair
-comparison. The embedding of a missing modality is last, since a model without modality dropout never learned it."""
+"""Methods of removal, in the order in which they are preferred for the headline. Models that are retrained on one
+modality are first, since they are the fair comparison. The embedding of a missing modality is last, since a model
+without modality dropout never learned it."""
 
 REASONS = {
     RETRAINED: "a model that was trained on one modality is the fair comparison",
     "permuted": "the feature of another pair is like those in training; a feature of zeros or of means is unlike any "
     "of them, so it changes the accuracy for another reason as well",
 }
-"""Reasons for the choice of a method."""
+"""For each method of removal, the reason to prefer it for the headline."""
 
 
 def headline(result: AblateResult) -> str:
-    """State the accuracy with both modalities and with each alone, in one sentence."""
+    """State the accuracy with both modalities and with each modality alone, in one sentence."""
     method = preferred_method(result)
     arms = {arm.inputs: arm for arm in result.arms if arm.method in (method, "none")}
     alone = "a model of the {} alone" if method == RETRAINED else "the {} alone"

@@ -1,6 +1,7 @@
 """The content of reports. Terminals and pages show the same grids; only pages show pictures.
 
-So a number that is shown in both comes from one place. Imports the standard library only.
+So a number that is shown on a terminal and on a page comes from one place. This module imports only the standard
+library.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,8 +15,9 @@ Figures = Mapping[str, bytes]
 class Grid:
     """A table. Its files are called `name`; without `name`, they are named after the title.
 
-    The first column names the row. `words` lists the columns with words; all others contain numbers. `foot` explains
-    marks. A line break in a column's name saves width on a terminal and becomes a space on a page.
+    The first column names the row. `words` has the positions of the columns with words; all other columns contain
+    numbers. `foot` explains marks. A line break in a column's name saves width on a terminal and becomes a space on a
+    page.
     """
 
     title: str
@@ -72,7 +74,7 @@ class ReportExample:
     """One validation pair shown in a report.
 
     `probability` (0 to 1) is the probability of the predicted class; None if several models predicted the pair.
-    `remark` is an additional clause.
+    `remark` is an addition, such as what other models predicted.
     """
 
     guid: str
@@ -86,14 +88,14 @@ class ReportExample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """Pairs under headings, such as pairs on which models disagree. `picked` explains how they were chosen."""
+    """Pairs under headings, such as pairs on which models disagree. `picked` explains how the pairs were chosen."""
 
     groups: tuple[tuple[str, tuple[ReportExample, ...]], ...] = ()
     picked: str = ""
 
 
 def picture(png: bytes | None, alt: str, caption: str, is_photo: bool = False) -> tuple[Picture, ...]:
-    """Return a tuple of one picture, or an empty tuple if there is no figure."""
+    """Return a tuple with one picture, or an empty tuple if `png` is None."""
     return () if png is None else (Picture(png=png, alt=alt, caption=caption, is_photo=is_photo),)
 
 

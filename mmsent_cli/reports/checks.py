@@ -11,9 +11,9 @@ from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, CheckResult, En
 
 MARKS = {OK: "✔", WARNING: "⚠", ERROR: "✘"}
 SHOWN_GUIDS, SHOWN_FIRST = 20, 3
-"""Number of pairs of a check that a page and a terminal name."""
+"""Maximum number of pairs per check that are listed: on a page, and in a terminal."""
 LEAST_SHARE = 0.0005
-"""A smaller share of letters would be shown as 0.0 %."""
+"""A script with a smaller share of the letters is not listed, since it would be shown as 0.0 %."""
 LEGEND = (
     f"{MARKS[OK]} nothing to do; {MARKS[WARNING]} training can run, but look at it; {MARKS[ERROR]} training cannot run."
 )
@@ -25,7 +25,7 @@ LEGEND_OF_PREDICTION = (
 
 
 def found_grid(title: str, checks: Sequence[CheckOutcome], foot: str = LEGEND) -> Grid:
-    """Make the table of the checks: mark and message. If a check has advice, it is in a second row."""
+    """Make the table of the checks for a terminal: mark and message. If a check has advice, it is in a second row."""
     return Grid(
         name="checks",
         title=title,
@@ -37,7 +37,7 @@ def found_grid(title: str, checks: Sequence[CheckOutcome], foot: str = LEGEND) -
 
 
 def check_grid(title: str, checks: Sequence[CheckOutcome]) -> Grid:
-    """Make the table of the checks: mark, message, threshold and advice."""
+    """Make the table of the checks for a page: mark, message, threshold and advice."""
     return Grid(
         name="checks",
         title=title,
@@ -52,7 +52,7 @@ def check_grid(title: str, checks: Sequence[CheckOutcome]) -> Grid:
 
 
 def _ordered(checks: Sequence[CheckOutcome], is_worst_first: bool = False) -> list[CheckOutcome]:
-    """Order by level: the worst first on a page, and last in a terminal."""
+    """Order the checks by level. The worst level is last, as in a terminal, or first if `is_worst_first`."""
     levels = list(MARKS)
     return sorted(checks, key=lambda one: levels.index(one.level) * (-1 if is_worst_first else 1))
 
@@ -74,7 +74,7 @@ def verdict(can_train: bool, checks: Sequence[CheckOutcome]) -> str:
 
 
 def look_at(checks: Sequence[CheckOutcome]) -> tuple[str, ...]:
-    """Return sentences that list the checks with errors and those with warnings."""
+    """Return a sentence that lists the checks with errors, and a sentence that lists the checks with warnings."""
     names = {level: [one.check for one in checks if one.level == level] for level in (ERROR, WARNING)}
     starts = {ERROR: "Fix first", WARNING: "Look at"}
     return tuple(f"{MARKS[level]} {starts[level]}: {'; '.join(found)}." for level, found in names.items() if found)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_FREQUENT = "(most frequent class)"
-"""Name of the row for the majority class."""
+"""Name of a table row with the scores of always predicting the most frequent class."""
 
 
 def class_grid(title: str, per_class: Sequence[ClassMetrics], foot: str = "") -> Grid:
@@ -71,11 +71,12 @@ class Confidence:
     """An evaluation of the probabilities that a training predicted.
 
     Attributes:
-        bins: accuracy by probability.
+        bins: accuracy of pairs with similar probabilities.
         answered: accuracy of the most confident pairs.
         majority: accuracy of always predicting the most frequent class.
         curves: precision and recall of each class.
-        doubtful: guid, label, predicted class, its probability, and text of pairs whose label is probably wrong.
+        doubtful: pairs whose label is probably wrong. Each has a guid, a label, the predicted class, the probability of
+            this class, and a text.
     """
 
     bins: tuple[CalibrationBin, ...]
@@ -89,11 +90,11 @@ SHOWN_DOUBTFUL, SHOWN_LETTERS = 15, 90
 CALIBRATION, ANSWERED, CURVES = "calibration", "answered", "precision-recall"
 CURVE_INCHES = 3.0
 MOST_CURVES = 12
-"""Maximum number of classes with a curve, the most frequent ones. The table has all classes."""
+"""Maximum number of classes with a curve. Only the most frequent classes get a curve; the table has all classes."""
 
 
 def draw_calibration(bins: Sequence[CalibrationBin]) -> "Figure":
-    """Draw the accuracy of each bin, with intervals, against its mean probability. Below, draw the pairs per bin."""
+    """Draw the accuracy of each bin, with intervals, against its mean probability. Below, draw the numbers of pairs."""
     figure = new_figure(5.0)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.plot((0, 100), (0, 100), color=GREY, linestyle="--", linewidth=1.2, label="probability = accuracy")
@@ -115,7 +116,10 @@ def draw_calibration(bins: Sequence[CalibrationBin]) -> "Figure":
 
 
 def draw_answered(rows: Sequence[AnsweredShare], majority: float) -> "Figure":
-    """Draw the accuracy of the most confident pairs, with intervals, against their share. Add the majority class."""
+    """Draw the accuracy of the most confident pairs, with intervals, against their share of all pairs.
+
+    A line shows the accuracy of always predicting the most frequent class.
+    """
     figure = new_figure(3.4)
     axes = figure.subplots()
     shares = [100 * one.share for one in rows]
@@ -169,7 +173,7 @@ def curves_grid(curves: Sequence[PrecisionRecall]) -> Grid:
 
 
 def confidence_pictures(figures: Figures) -> tuple[Picture, ...]:
-    """Return the existing figures with their captions."""
+    """Return those figures about confidence that exist, with their captions."""
     return (
         *picture(
             figures.get(CALIBRATION),
@@ -193,7 +197,7 @@ def confidence_pictures(figures: Figures) -> tuple[Picture, ...]:
 
 
 def confidence_figures(confidence: Confidence) -> Drawn:
-    """Draw all figures."""
+    """Draw all figures about confidence, by file name without suffix."""
     return {
         CALIBRATION: draw_calibration(confidence.bins),
         ANSWERED: draw_answered(confidence.answered, confidence.majority),
@@ -202,7 +206,7 @@ def confidence_figures(confidence: Confidence) -> Drawn:
 
 
 def doubtful_texts(confidence: Confidence | None) -> tuple[str, ...]:
-    """Return the beginnings of texts whose label is probably wrong, for the page."""
+    """Return the beginnings of the texts of pairs whose label is probably wrong. The page shows them."""
     found = confidence.doubtful[:SHOWN_DOUBTFUL] if confidence is not None else ()
     return tuple(text[:SHOWN_LETTERS] for *_, text in found)
 
@@ -235,7 +239,7 @@ OF_MODELS = {
     IGNORES_TEXT: ("{} ignores the text", "{} ignore the text"),
     IGNORES_IMAGE: ("{} ignores the image", "{} ignore the image"),
 }
-"""Sentences about one model and about several models, by kind of finding."""
+"""For each kind of finding, a sentence about one model and a sentence about several models."""
 
 
 def with_findings(answer: Answer, result: Any) -> Answer:
@@ -265,12 +269,15 @@ def _kinds(models: Iterable[ComparedArm | ComparedModel]) -> list[tuple[str, str
 
 
 def findings_of(result: Any) -> tuple[Finding, ...]:
-    """Return the findings on the model of a result; none for a comparison."""
+    """Return the findings on the model of a result. They are empty for a comparison, which has several models."""
     return findings_of(result.train) if isinstance(result, PaperResult) else getattr(result, "findings", ())
 
 
 def _of_models(result: Any) -> Iterator[str]:
-    """Make sentences about the findings on the models of a comparison. Each names the models with the same finding."""
+    """Make sentences about the findings on the models of a comparison.
+
+    A sentence names all models that have the same finding.
+    """
     comparison = result.fusions if isinstance(result, PaperResult) else result
     if isinstance(comparison, CompareResult):
         comparison = comparison.in_words()

@@ -1,4 +1,4 @@
-"""Choose pairs and augmented images for a page."""
+"""Choose the pairs and the augmented images that a page shows as examples."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 EXAMPLES, EACH_CLASS, MOST_EXAMPLES = 6, 2, 24
 """Under a heading, there are EXAMPLES pairs, or EACH_CLASS per class if this is more, but at most MOST_EXAMPLES."""
 SIMILAR = 0.5
-"""Share of common words above which two texts are too similar to show both."""
+"""If two texts have at least this share of their words in common, they are too similar to show both of them."""
 THUMBNAIL_PX = 160
 NO_COPIES = "A near-duplicate of a shown pair is left out."
 MOST_CONFIDENT = f"How they were picked: the most confident predictions of each true class in turn. {NO_COPIES}"
@@ -47,10 +47,10 @@ class Picker:
         self._most = min(MOST_EXAMPLES, max(EXAMPLES, EACH_CLASS * len(set(self._tags))))
 
     def pick(self, rows: "Iterable[int]") -> list[int]:
-        """Take pairs of each class in turn, beginning with the most frequent class.
+        """Pick pairs of each class in turn, beginning with the most frequent class, and return their numbers.
 
         Args:
-            rows: numbers of pairs, the best ones first.
+            rows: numbers of pairs. Pairs at the beginning are preferred.
         """
         by_class: dict[str | None, deque[int]] = {tag: deque() for tag, _ in Counter(self._tags).most_common()}
         for row in rows:
@@ -67,7 +67,7 @@ class Picker:
         return picked
 
     def _is_like_a_picked_one(self, row: int) -> bool:
-        """Return True if a picked pair has the same text or image, or shares half of the words."""
+        """Return True if a picked pair has the same text or image, or has at least half of the words in common."""
         words = _words(self._texts[row])
         shared = (len(words & other) >= SIMILAR * len(words | other) for other in self._words)
         return self._groups[row] in self._taken or (bool(words) and any(shared))
@@ -78,7 +78,10 @@ def _words(text: str) -> set[str]:
 
 
 def report_example(pair: "Pair", predicted: str, probability: float | None, remark: str = "") -> ReportExample:
-    """Convert a labelled pair with a prediction. `probability` belongs to the prediction; None for a vote."""
+    """Convert a labelled pair and its prediction to an example.
+
+    `probability` is the probability of the predicted class; None if several models have voted.
+    """
     return ReportExample(
         guid=pair.guid,
         text=pair.text or "",
@@ -91,11 +94,12 @@ def report_example(pair: "Pair", predicted: str, probability: float | None, rema
 
 
 def error_groups(pairs: "Sequence[Pair]", predictions: Iterable[tuple[str, str, str, float | None]]) -> Examples:
-    """Group labelled pairs: wrong predictions with the highest probabilities, then right ones.
+    """Choose examples of wrong predictions and of right predictions. The highest probabilities are preferred.
 
     Args:
         pairs: labelled pairs.
-        predictions: guid, label, predicted label, and its probability (None if unknown) of each pair.
+        predictions: for each pair its guid, its label, the predicted label, and the probability of the predicted label
+            (None if unknown).
     """
     places = {pair.guid: place for place, pair in enumerate(pairs)}
     ordered = sorted(predictions, key=lambda row: -(row[3] or 0.0))
@@ -119,7 +123,7 @@ def modality_groups(
     predicted: "Mapping[str, np.ndarray]",
     probabilities: "np.ndarray",
 ) -> Examples:
-    """Group pairs by the inputs that a model needs to predict them correctly.
+    """Choose examples, grouped by the inputs that a model needs to predict a pair correctly.
 
     Args:
         pairs: N validation pairs.
@@ -148,7 +152,7 @@ def modality_groups(
 
 
 def agreement_groups(pairs: "Sequence[Pair]", labels: Sequence[str], predicted: "np.ndarray") -> Examples:
-    """Group pairs by how many models are right: all, about half (the models disagree most), or none.
+    """Choose examples, grouped by the number of models that are right: all models, some models, or no model.
 
     Args:
         pairs: N validation pairs.
@@ -175,7 +179,7 @@ def agreement_groups(pairs: "Sequence[Pair]", labels: Sequence[str], predicted: 
 def disagreement_groups(
     pairs: "Sequence[Pair]", labels: Sequence[str], predicted: "Mapping[str, np.ndarray]"
 ) -> Examples:
-    """Group the pairs on which two models disagree: only the first is right, only the second, or neither.
+    """Choose examples on which two models disagree: only the first model is right, only the second, or neither.
 
     Args:
         pairs: N labelled pairs.
@@ -218,7 +222,7 @@ def _rows(masks: "Mapping[str, np.ndarray]") -> dict[str, list[int]]:
 
 
 def _most_frequent(pair: "Pair", labels: Sequence[str], answers: "np.ndarray") -> ReportExample:
-    """Return a pair as an example. Its prediction is the class that most models predict."""
+    """Convert a pair to an example. The predicted class of the example is the class that most models predict."""
     counts = Counter(answers.tolist())
     answer, count = map(int, counts.most_common(1)[0])
     rest = ", ".join(f"{labels[other]} {number}" for other, number in counts.most_common()[1:])
@@ -246,7 +250,7 @@ TITLE = "Augmented images"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AugmentedImage:
-    """A training image with some augmented versions, each uint8 [H, W, 3]."""
+    """A training image with some augmented versions. Each is an array of pixels, uint8 [height, width, 3]."""
 
     policy: str
     original: "np.ndarray"
@@ -258,7 +262,7 @@ def augmented_images(pairs: "Sequence[Pair]", augmentations: Sequence[Augmentati
 
     Args:
         pairs: the training pairs.
-        augmentations: the policies to show. All are shown with the same images.
+        augmentations: the policies to show. All policies are shown with the same images.
     """
     from mmsent_cli.data.images import decode_image
 
@@ -297,7 +301,7 @@ def draw_augmented(images: Sequence[AugmentedImage]) -> "Figure":
 
 
 def augmented_sections(images: Sequence[AugmentedImage], figures: Figures) -> list[Section]:
-    """Make the section with the figure of augmented images; none without images."""
+    """Make the section with the figure of augmented images. Without images, there is no section."""
     policies = ", ".join(dict.fromkeys(one.policy for one in images))
     shown = picture(
         figures.get(AUGMENTED),

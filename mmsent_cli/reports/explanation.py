@@ -23,9 +23,9 @@ IMAGE_INCHES = 3.4
 ROW_INCHES = 0.26
 IMAGE_PX = 400
 SIGNED_SHARE = 0.25
-"""Cells with at least this share of the largest score get a sign, for grey print."""
+"""Cells with at least this share of the largest score get a plus or minus sign, which is needed in grey print."""
 OPACITY = 0.6
-"""Opacity of the cell with the largest score. The opacity of the others is proportional to their scores."""
+"""Opacity of the cell with the largest score. The opacity of the other cells is proportional to their scores."""
 
 
 def explanation_figures(
@@ -51,7 +51,7 @@ def figure_name(number: int) -> str:
 
 
 def explanation_png(explanation: Explanation, image: "ImageFile | None", language: str = "en") -> bytes | None:
-    """Draw image regions above and words below; None without both."""
+    """Draw the image regions above and the words below, as PNG bytes; None if there are neither regions nor words."""
     words = [word for word in explanation.top_words(SHOWN_WORDS) if word.score]
     has_image = bool(explanation.regions) and image is not None
     if not (has_image or words):
@@ -118,7 +118,7 @@ SHARES = (
     " probability."
 )
 MANY_PAIRS = 3
-"""A terminal shows more pairs than this in one table."""
+"""If there are more pairs than this, a terminal shows all pairs in one table, and not a table for each pair."""
 SIDES = (("upper", "middle", "lower"), ("left", "middle", "right"))
 """Names of the thirds of an image, from the top and from the left."""
 
@@ -141,14 +141,17 @@ def explain_answer(result: ExplainResult, seconds: float) -> Answer:
 
 
 def _in_short(pairs: Sequence[Explanation]) -> Iterator[str]:
-    """Describe each of a few pairs: its shares, unless the headline has them, and its strongest region."""
+    """If there are few pairs, describe each pair: its shares and its strongest region.
+
+    A single pair is described without its shares, since the headline contains them.
+    """
     for number, one in enumerate(pairs if len(pairs) <= MANY_PAIRS else (), 1):
         shares = (f"Pair {one.guid}: {_headline(one)}.",) if len(pairs) > 1 else ()
         yield " ".join((*shares, *_region(number, one)))
 
 
 def explain_grids(result: ExplainResult) -> list[Grid]:
-    """Make the tables for a terminal: one for each pair if there are few, else one for all."""
+    """Make the tables for a terminal: tables for each pair if there are few pairs, else one table for all pairs."""
     if len(result.explanations) > MANY_PAIRS:
         return [_overview(result)]
     pairs = result.explanations
@@ -162,7 +165,7 @@ def explain_sections(result: ExplainResult, figures: Figures) -> list[Section]:
 
 
 def _section(number: int, result: ExplainResult, figures: Figures) -> Section:
-    """Make the section of a pair. What the head of the page already contains is left out."""
+    """Make the section of pair `number`, without the sentences that the head of the page already contains."""
     one, pairs = result.explanations[number - 1], len(result.explanations)
     alt = f"Words and image regions of pair {one.guid} by their scores for {one.label}"
     text = f"“{one.text.strip()}”" if one.text else "(no text)"
@@ -190,7 +193,7 @@ def _headline(one: Explanation) -> str:
 
 
 def _shares(one: Explanation) -> list[float]:
-    """Return the shares of neither modality, of the text and of the image, rounded so that they add up."""
+    """Return the probability without both modalities, and the shares of text and image, rounded so that they add up."""
     return adding_up((one.shares.nothing, one.shares.text, one.shares.image))
 
 

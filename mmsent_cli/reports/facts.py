@@ -8,11 +8,11 @@ from mmsent_cli.results import AblateResult, FoldsResult, SharedSetup, TrainResu
 Facts = tuple[tuple[str, str], ...]
 
 DIGEST_END = re.compile(r"(?<=digest \w{6})\w+")
-"""What a page leaves out of a digest. `result.json` has all of it."""
+"""The end of a digest, which a page leaves out. `result.json` has the whole digest."""
 
 
 def training_facts(result: TrainResult | FoldsResult, seconds: float) -> Facts:
-    """Return data, model, epochs, device and time of a training. Empty rows are left out."""
+    """Return rows with data, model, epochs, device and time of a training. Rows without a value are left out."""
     if isinstance(result, FoldsResult):
         data, probes = (
             f"{counted(result.pairs, 'pair')} in {counted(len(result.folds), 'fold')}",
@@ -40,7 +40,7 @@ def training_facts(result: TrainResult | FoldsResult, seconds: float) -> Facts:
 
 
 def setup_facts(setup: SharedSetup) -> Facts:
-    """Return what all models of an experiment share: data, encoders, epochs, seeds and device."""
+    """Return rows with what all models of an experiment share: data, encoders, epochs, seeds and device."""
     return (
         ("Data", f"{_pairs(setup.train_pairs, setup.val_pairs)}; split {DIGEST_END.sub('', setup.split)}"),
         ("Classes", ", ".join(setup.labels)),
@@ -53,7 +53,7 @@ def setup_facts(setup: SharedSetup) -> Facts:
 
 
 def checkpoint_facts(result: AblateResult) -> Facts:
-    """Return the ablated checkpoint and its evaluated pairs."""
+    """Return rows that describe the ablated checkpoint and the evaluated pairs."""
     return (
         ("Checkpoint", result.checkpoint),
         ("Trained by", f"{result.trained_by}, {epoch_text(result)}"),

@@ -35,12 +35,12 @@ MEMBER_NAMES = {
     "ocr-characters": "Their characters, linear",
     "minilm-ocr": "Text and words in the image by MiniLM, linear",
 }
-"""Displayed names of the members, except probes of any encoder."""
+"""Displayed names of the members of an ensemble. `ENCODER_NAMES` is for probes of an encoder that the user names."""
 ENCODER_NAMES = {"text": "Text by {}, linear", "image": "Image by {}, linear"}
 
 
 def saved_text(result: FoldsResult) -> str:
-    """Return what the saved ensemble is, and what its scores are."""
+    """Explain in words what the saved ensemble consists of, and how the scores were measured."""
     probes = " Its probes are fitted on all pairs." if result.probes else ""
     fitted = "the models, probes and weights of the members" if result.probes else "the models"
     return (
@@ -160,7 +160,7 @@ def trade_off_grid(result: FoldsResult) -> Grid:
 
 
 def fold_grid(result: FoldsResult) -> Grid:
-    """Make the table of the scores of each fold's model on the pairs it was not trained on."""
+    """Make the table of the scores of each fold's models on the pairs of the fold, which they were not trained on."""
     rows = tuple(
         (str(fold.fold), f"{fold.val_pairs:,}", percent(fold.accuracy), score(fold.macro_f1), duration(fold.seconds))
         for fold in result.folds
@@ -175,7 +175,7 @@ def fold_grid(result: FoldsResult) -> Grid:
 
 
 def member_name(name: str) -> str:
-    """Return the displayed name of a member. For a folder or a hub model, it is the last part of the name."""
+    """Return the displayed name of a member. Of a folder or a hub model, only the last part of the name is shown."""
     side, _, encoder = name.partition(":")
     if name in MEMBER_NAMES or side not in ENCODER_NAMES:
         return MEMBER_NAMES.get(name, name)

@@ -1,4 +1,6 @@
-"""Convert numbers to text, the same on terminals and pages. Imports the standard library only.
+"""Convert numbers to text in the same way for terminals and pages.
+
+This module imports only the standard library and other modules of mmsent that do the same.
 
 Shares from 0 to 1 are shown in per cent, and differences in percentage points, with one decimal.
 """
@@ -92,7 +94,7 @@ def probability(p: float | None) -> str:
 
 
 def verdict_text(verdict: str | None, detectable: str) -> str:
-    """Return the verdict. "not distinguishable" is followed by the smallest detectable difference."""
+    """Return the verdict. The verdict "not distinguishable" is followed by the smallest detectable difference."""
     if verdict == NOT_DISTINGUISHABLE:
         return f"{NOT_DISTINGUISHABLE}; detectable: {detectable} or more"
     return verdict or DASH
@@ -115,12 +117,12 @@ def adding_up(parts: Sequence[float]) -> list[float]:
 
 
 def mean(values: Sequence[float]) -> float:
-    """Return the mean over seeds; NaN if there are none."""
+    """Return the mean of values, one per seed; NaN if there are no values."""
     return math.fsum(values) / len(values) if values else math.nan
 
 
 def several(values: Sequence[int]) -> str:
-    """Return a few whole numbers as a list, `4, 7, 10`, or many as their range, `3 to 10`."""
+    """Return a few whole numbers as a list, such as `4, 7, 10`, or many numbers as a range, such as `3 to 10`."""
     if len(values) <= SHOWN_VALUES:
         return ", ".join(map(str, values)) or DASH
     return f"{min(values)} to {max(values)}"

@@ -1,7 +1,7 @@
 """Line plots and interval plots.
 
-Lines differ in marker and dashes, for grey print and color-blind readers. Their names are written at their ends, so no
-legend is needed.
+Lines differ in their markers and dashes, so that they can be distinguished in grey print and by color-blind readers.
+The name of a line is written at its end, so no legend is needed.
 """
 
 from collections.abc import Sequence
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 VERDICT_MARKERS = {BETTER: "^", WORSE: "v", NOT_DISTINGUISHABLE: "o"}
-"""Markers of differences by verdict, since they have the same color in grey print."""
+"""For each verdict, the marker of a difference. In grey print, differences cannot be distinguished by color."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForestRow:
-    """One row; all numbers in per cent or points.
+    """One row of a forest plot: a value with its interval. All numbers are in per cent or in percentage points.
 
     Attributes:
         name: the name, left of the row.
         value, interval: the value and its interval.
-        text: the text at the right edge.
+        text: the text at the right edge of the plot.
         color: the color of the marker or bar.
-        marker: a marker of matplotlib, used if there are no bars.
+        marker: a marker of matplotlib. It is used if the plot has no bars.
         detectable: half the width of the grey band around zero; None for no band.
         is_strong: show `text` in bold.
     """
@@ -58,7 +58,7 @@ def forest_plot(axes: "Axes", rows: Sequence[ForestRow], label: str, *, has_bars
 
     Args:
         axes: the axes to draw on.
-        rows: at least one.
+        rows: at least one row.
         label: the label of the horizontal axis.
         has_bars: draw bars from zero with black intervals, instead of markers with intervals in the row's color.
     """
@@ -85,11 +85,11 @@ SOLID, DASHED, DOTTED, DASH_DOTTED = "-", (0, (4, 1.4)), (0, (1, 1.2)), (0, (5, 
 DASHES: tuple[Any, ...] = (SOLID, DASHED, DOTTED, DASH_DOTTED)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 LINE_END, CONNECTOR = "line end", "connector"
-"""The ids of names at line ends, and of the lines that connect them."""
+"""The ids of names at line ends, and of the thin lines that connect line ends with their names."""
 NAMES_FROM = 1.06
 """Horizontal position of the names, as a share of the width of the axes."""
 NAME_INCHES = 0.155
-"""Height of a name, with the gap to the next one."""
+"""Height of a name at a line end, including the gap to the next name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +116,19 @@ MAJORITY = Look(GREY, (0, (6, 3)), "")
 
 
 def look(place: int) -> Look:
-    """Return the look of line number `place`, from 0. The first twelve differ in marker and in color or dashes."""
+    """Return the look of line number `place`, counted from 0.
+
+    The first twelve looks differ in their markers, and in their colors or dashes.
+    """
     return Look(PALETTE[place % len(PALETTE)], DASHES[place % len(DASHES)], MARKERS[place % len(MARKERS)])
 
 
 def draw_line(axes: "Axes", name: str, values: Sequence[float], look: Look, width: float = 1.7) -> LineEnd:
-    """Draw a line over the epochs from 1, with a marker at a few of them. Returns its end.
+    """Draw a line over the epochs, with a marker at a few epochs, and return the end of the line.
 
     Args:
-        axes: where to draw.
-        name: the name that `name_line_ends` writes at its end.
+        axes: the axes to draw on.
+        name: the name that `name_line_ends` writes at the end of the line.
         values: one value per epoch; at least one.
         look: the look of the line.
         width: the width in points.
@@ -140,7 +143,10 @@ def draw_line(axes: "Axes", name: str, values: Sequence[float], look: Look, widt
 
 
 def draw_majority(axes: "Axes", majority: float) -> LineEnd:
-    """Draw the accuracy (0 to 1) of always predicting the most frequent class as a horizontal line. Returns its end."""
+    """Draw the accuracy (0 to 1) of always predicting the most frequent class as a horizontal line.
+
+    Returns the end of the line.
+    """
     axes.axhline(100 * majority, color=MAJORITY.color, linewidth=1.2, linestyle=MAJORITY.dashes)
     return LineEnd(f"most frequent\nclass, {percent(majority)}", axes.get_xlim()[1], 100 * majority, MAJORITY)
 
@@ -179,7 +185,7 @@ def name_line_ends(axes: "Axes", ends: Sequence[LineEnd], height_inches: float) 
 
 
 def _connect(axes: "Axes", start: tuple[float, float], place: float, color: str) -> None:
-    """Draw a thin line from a point to its name. Both heights are shares of the axes.
+    """Draw a thin line from a point to its name. All positions are shares of the width or height of the axes.
 
     Chosen: a plain line. Rejected: the arrow of `annotate`, which is cut at both ends and doubles the time of a figure.
     """
@@ -188,7 +194,7 @@ def _connect(axes: "Axes", start: tuple[float, float], place: float, color: str)
 
 
 def spread(wanted: Sequence[float], sizes: Sequence[float]) -> list[float]:
-    """Return centers near the wanted ones, in the same order, so that the labels do not overlap.
+    """Return centers of labels near the wanted centers, in the same order. Labels at these centers do not overlap.
 
     Args:
         wanted: wanted centers in ascending order. The data is between 0 and 1.

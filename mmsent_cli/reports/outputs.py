@@ -1,6 +1,7 @@
 """Make the files and the printed summary of a finished run.
 
-The table `REPORTS` has the report for each type of result. Every figure is drawn once, for its file and for the page.
+The table `REPORTS` has the report for each type of result. Each figure is drawn only once, both for its file and for
+the page.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -150,7 +151,7 @@ def run_files(result: Any, parts: Particulars) -> dict[str, str | bytes]:
 
     Args:
         result: a result of any type in `REPORTS`.
-        parts: the other parts of the page.
+        parts: the parts of the page that are not in the result.
     """
     report = REPORTS[type(result)]
     own_texts = (*_untranslated(result), *formulas_of(result), *doubtful_texts(parts.confidence))
@@ -206,7 +207,7 @@ def _untranslated(result: Any) -> Sequence[str]:
 
 
 def _further(parts: Particulars, figures: Figures) -> list[Section]:
-    """Make the sections about confidence and augmented images, which are not in the result."""
+    """Make the sections about confidence and about augmented images. Their content is not in the result."""
     confidence = [] if parts.confidence is None else confidence_sections(parts.confidence, figures)
     return [*confidence, *augmented_sections(parts.augmented, figures)]
 
@@ -217,7 +218,10 @@ def images(drawn: Drawn) -> dict[str, bytes]:
 
 
 def methods_of(result: Any) -> list[tuple[str, str, Any]]:
-    """Return the sections on the methods of an experiment: heading, template, and the result that fills it."""
+    """Return the sections on the methods of an experiment.
+
+    Each has a heading, a template, and the result that is inserted into the template.
+    """
     if isinstance(result, PaperResult):
         named = (
             ("Fusions and augmentation", result.fusions),
@@ -246,7 +250,7 @@ def print_result(
     next_commands: Iterable[str] = (),
     language: str = "en",
 ) -> None:
-    """Print a finished run on stdout (80 columns if it is no terminal). The answer is printed last.
+    """Print a finished run on stdout. The answer is printed last.
 
     Args:
         result: a result of any type in `REPORTS`.

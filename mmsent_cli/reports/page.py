@@ -1,4 +1,4 @@
-"""Make the HTML page."""
+"""Make the HTML page of a report."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ def render_page(template: str, **values: Any) -> str:
 
 
 def settings_rows(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Convert a configuration to rows of a name and a value."""
+    """Convert a configuration to rows. Each row has the name and the value of a setting."""
     rows: list[tuple[str, str]] = []
     for section, values in config.items():
         nested = values if isinstance(values, Mapping) else {"": values}
@@ -31,7 +31,7 @@ def settings_rows(config: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def flat_rows(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Convert nested values to rows of a dotted name and a text."""
+    """Convert nested values to rows. Each row has a name with dots, such as `a.b`, and the value as text."""
     rows: list[tuple[str, str]] = []
     for name, value in values.items():
         if isinstance(value, Mapping) and value:

@@ -1,8 +1,8 @@
 """The style and the fonts of all figures.
 
 Figures are drawn on `matplotlib.figure.Figure` with the Agg backend, without pyplot and its global state. The colors
-are those of Okabe and Ito, which color-blind readers can distinguish. The same values give the same bytes, since no
-date and no version is written into the file.
+are from Okabe and Ito; color-blind readers can distinguish them. The same values give the same bytes, since no date and
+no version is written into the file.
 
 Figures are narrow, so that their letters (9 and 10 points) can be read on a phone, which shows a figure 330 pixels
 wide. Rejected: wide figures with panels side by side. On a phone, their letters shrink to 5 pixels.
@@ -36,7 +36,7 @@ PREFERRED = (
 )
 """Font families in the order in which they are tried, before all other installed families."""
 SYMBOLS_ONLY = {"STIXNonUnicode", ".LastResort", "LastResort", "Last Resort High-Efficiency"}
-"""Font families whose outlines are not those of the characters."""
+"""Font families that show other signs than the characters themselves."""
 NEVER_DRAWN = {"Cc", "Cf", "Mn", "Zl", "Zp", "Zs"}
 """Categories of characters that need no glyph: control, format, combining marks, separators."""
 
@@ -56,12 +56,15 @@ def undrawable(names: Sequence[str]) -> list[str]:
 
 
 def families_for(names: Sequence[str]) -> list[str]:
-    """Return the default font, then installed fonts with the letters that it lacks."""
+    """Return the names of fonts: the default font, then installed fonts with letters that the default font lacks."""
     return list(dict.fromkeys((DEFAULT, *(family for name in names for family in _choose(name)[0]))))
 
 
 def missing_note(names: Sequence[str]) -> str:
-    """Return a note with the names that the fonts cannot draw, and the numbers shown instead, or ""."""
+    """Return a note that lists the names that no font can draw, with the numbers that figures show instead.
+
+    If the fonts can draw all names, the note is an empty string.
+    """
     lacking = undrawable(names)
     if not lacking:
         return ""
@@ -71,7 +74,10 @@ def missing_note(names: Sequence[str]) -> str:
 
 @cache
 def _choose(name: str) -> tuple[tuple[str, ...], bool]:
-    """Return families that have the letters of a name that the default font lacks. True if a letter is in none."""
+    """Return the font families that are needed for a name, in addition to the default font.
+
+    The second value is True if a letter of the name is in no installed font.
+    """
     wanted = {ord(letter) for letter in name if unicodedata.category(letter) not in NEVER_DRAWN}
     wanted -= _letters(DEFAULT)
     chosen: list[str] = []
@@ -107,7 +113,7 @@ def _families(is_searched: bool) -> tuple[str, ...]:
 
 @cache
 def _letters(family: str) -> frozenset[int]:
-    """Return the code points for which a family has outlines; empty if its file cannot be read."""
+    """Return the code points of the characters that a font family can draw; an empty set if its file cannot be read."""
     from matplotlib import font_manager
     from matplotlib.ft2font import FT2Font
 
@@ -131,7 +137,7 @@ DPI = 210
 WIDTH_INCHES = 4.6
 SMALL_POINTS = 9
 UNDATED = {"png": ("Software",), "pdf": ("Creator", "Producer", "CreationDate"), "svg": ("Creator", "Date")}
-"""Kinds of image files, with the metadata to leave out so that files do not depend on date and version."""
+"""For each kind of image file, the metadata to leave out. So files do not depend on the date and the version."""
 
 
 def new_figure(height_inches: float, width_inches: float = WIDTH_INCHES) -> "Figure":
@@ -144,7 +150,7 @@ def new_figure(height_inches: float, width_inches: float = WIDTH_INCHES) -> "Fig
 
 
 def legend_above(axes: "Axes", columns: int, **spacing: float) -> None:
-    """Draw the legend above the data, which it does not cover. `spacing` is as in matplotlib's legend."""
+    """Draw the legend above the data, so that it covers no data. `spacing` has options of matplotlib's legend."""
     axes.legend(frameon=False, fontsize=SMALL_POINTS, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, **spacing)
 
 

@@ -42,9 +42,10 @@ NAME_COLUMNS = 30
 
 
 class Pace(NamedTuple):
-    """The speed of training: `models` were trained in the `seconds` during which any model was trained.
+    """The speed of training. `models` is the number of trained models.
 
-    Models that were read from an earlier run are not counted.
+    `seconds` is the time during which at least one model was in training. Models that were read from an earlier run are
+    not counted.
     """
 
     models: int = 0
@@ -54,19 +55,19 @@ class Pace(NamedTuple):
         """Estimate the seconds until all models are trained.
 
         Args:
-            fraction: how much of the running models is trained, in models.
+            fraction: the finished part of the running models, as a number of models.
             busy_s: seconds since models have been in training without a break.
-            rest: how much is still to be trained, in models.
+            rest: the part that is still to be trained, as a number of models.
 
         Returns:
-            The seconds; NaN if nothing is trained yet.
+            The estimated seconds; NaN if nothing is trained yet.
         """
         worked = self.models + fraction
         return (self.seconds + busy_s) / worked * rest if worked > 0 else math.nan
 
 
 LOADING_SECONDS = 2.0
-"""Seconds without an event after which a line reports that libraries and models are being loaded."""
+"""If there is no event for this number of seconds, a line reports that libraries and models are being loaded."""
 
 
 @dataclass
@@ -85,7 +86,7 @@ class RunningModel:
 
 
 class TimeLeft(TimeRemainingColumn):
-    """A column with the time left: the task's field `left` in seconds, or Rich's estimate if that is None."""
+    """A column with the time left: the task's field `left` in seconds, or Rich's estimate if this field is None."""
 
     def render(self, task: Task) -> Text:
         left = task.fields.get("left")
@@ -98,9 +99,9 @@ class ProgressView:
     """Shows events of `mmsent_cli.progress` on stderr. Use it as a context manager, and call it with each event.
 
     On a terminal, there is a bar for each stage of the preparation. Then there are bars for the models in training with
-    the time left, below a table of epochs or models. Elsewhere, there is a line for each finished stage, epoch or
-    model, and one every half minute of a long step, without control characters. If there is no event for two seconds,
-    as during imports, a line says so.
+    the time left, below a table of epochs or models. Without a terminal, there is a line for each finished stage, epoch
+    or model, and a line every half minute during a long step, without control characters. If there is no event for two
+    seconds, as during imports, a line reports that libraries and models are being loaded.
 
     Args:
         clock: a function that returns increasing seconds.
@@ -159,7 +160,7 @@ class ProgressView:
         self._print("loading the libraries and the model")
 
     def stop_loading(self) -> None:
-        """Cancel the line that reports loading, since something else is shown."""
+        """Cancel the line that would report loading, since something else is shown now."""
         if self._loading is not None:
             self._loading.cancel()
             self._loading = None
@@ -188,13 +189,13 @@ class ProgressView:
                 self._end(event)
 
     def _place(self, event: Stage | Step) -> str:
-        """Return the model that a batch belongs to, such as `model 2 of 6`; empty if there is only one model."""
+        """Return the model that an event belongs to, such as `model 2 of 6`; empty if there is only one model."""
         model = None if isinstance(event, Stage) or self._is_single else self._running[event.model, event.seed].event
         return "" if model is None else f"model {model.number} of {model.total}"
 
     @property
     def _is_single(self) -> bool:
-        """Return True if there is only one model, whose epochs are then shown."""
+        """True if there is only one model. In this case, its epochs are shown."""
         return self._newest.total == 1 and not self._finished
 
     def _show_stage(self, stage: Stage) -> None:
@@ -210,7 +211,7 @@ class ProgressView:
             self._finished_stages.add(stage.name)
 
     def _begin_experiment(self, event: ExperimentBegun) -> None:
-        """Print the name of the experiment, and restart the count of its models."""
+        """Print the name of the experiment that begins, and start to count its models."""
         self._print(f"step {event.number} of {event.total}: {event.command}")
         if self._all_models is not None:
             self._bars.remove_task(self._all_models)
@@ -328,6 +329,6 @@ def _show_cursor() -> None:
 
 
 def _name_of(event: ModelBegun) -> str:
-    """Return a running model's name, or its number if the name is too long, as for trials."""
+    """Return the name of a running model. If the name is too long, return the number of the model instead."""
     name = f"{event.model}, seed {event.seed}"
     return name if cell_len(name) <= NAME_COLUMNS else f"model {event.number} of {event.total}, seed {event.seed}"

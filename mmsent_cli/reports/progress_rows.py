@@ -1,4 +1,4 @@
-"""Make rows of the live view: a table of epochs or models, and the same as lines of text."""
+"""Make the rows of the live view: tables of epochs or models, and lines of text with the same content."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -16,7 +16,7 @@ SILENT_SECONDS = 30.0
 
 
 class Heartbeat:
-    """Makes lines for long steps, at intervals.
+    """Makes lines of text that report the progress of long steps, with at least `SILENT_SECONDS` between two lines.
 
     Args:
         clock: a function that returns increasing seconds.
@@ -36,7 +36,7 @@ class Heartbeat:
 
         Args:
             event: an event of an unfinished step.
-            of_models: the model that a batch belongs to, such as `model 2 of 6`.
+            of_models: the model that is trained, such as `model 2 of 6`; empty if there is only one model.
         """
         name, unit = (event.name, event.unit) if isinstance(event, Stage) else (_step_name(event, of_models), "batch")
         start, before = self._begun.setdefault(name, (self._clock(), event.done))
@@ -76,7 +76,7 @@ RESUMED = "done before"
 
 
 class FinishedModel(NamedTuple):
-    """A finished model. `duration_s` is None if it was read from an earlier run."""
+    """A finished model. `duration_s` is None if the model was read from an earlier run."""
 
     event: ModelDone
     duration_s: float | None
@@ -86,7 +86,7 @@ class FinishedModel(NamedTuple):
 
 
 def model_table(finished: Sequence[FinishedModel], rows: int) -> Table:
-    """Make the table of the newest finished models, with a remark on their metrics below."""
+    """Make the table of the newest finished models, at most `rows`. Below it is a remark on their metrics."""
     kind = finished[-1].event.epoch
     cells = [
         (each.event.model, each.event.seed, percent(each.event.accuracy), f"{each.event.macro_f1:.3f}", each.time())
@@ -96,7 +96,7 @@ def model_table(finished: Sequence[FinishedModel], rows: int) -> Table:
 
 
 def epoch_table(epochs: Sequence[EpochResult], rows: int) -> Table:
-    """Make the table of the newest epochs of a model. The best one so far has a star."""
+    """Make the table of the newest epochs of a model, at most `rows`. The best epoch so far has a star."""
     best = max((result.epoch for result in epochs if result.is_best), default=None)
     skipped = sum(result.skipped_steps for result in epochs)
     table = figures_table(EPOCH_COLUMNS, [_epoch_cells(result, best) for result in epochs[-rows:]])
@@ -104,7 +104,7 @@ def epoch_table(epochs: Sequence[EpochResult], rows: int) -> Table:
 
 
 def epoch_name(epoch: int, epochs: int) -> str:
-    """Return the number of an epoch and the number of all epochs."""
+    """Return the number of an epoch and the number of all epochs as text, such as `epoch 2 of 10`."""
     return f"epoch {epoch} of {epochs}"
 
 

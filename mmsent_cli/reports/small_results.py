@@ -49,7 +49,7 @@ FEATURE_SETS = "A feature set has the same stages, image size and cleaning. --js
 
 
 def print_store(result: StoreResult) -> None:
-    """Print the feature store's content on stdout."""
+    """Print the content of the feature store, and the sizes of the other caches, on stdout."""
     console = out()
     size = f"{result.bytes / MEGABYTE:,.1f} MB"
     kinds = ((result.compiled_models_bytes, "compiled models"), (result.weights_bytes, "unpacked weights"))
@@ -63,7 +63,7 @@ def print_store(result: StoreResult) -> None:
 
 
 def _by_encoder(result: StoreResult) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each encoder with the totals of its feature sets, the largest first."""
+    """Yield a row for each encoder with the totals of its feature sets. The encoder with the most bytes is first."""
     sets: dict[str, list[StoredFeatures]] = {}
     for each in result.feature_sets:
         sets.setdefault(each.encoder, []).append(each)
@@ -111,7 +111,7 @@ BAR_COLUMNS = 30
 
 
 def print_predict(result: PredictResult, next_commands: Iterable[str] = ()) -> None:
-    """Print a finished prediction on stdout, and suggested commands."""
+    """Print a finished prediction and the commands to suggest on stdout."""
     console = out()
     console.print(facts_table(_facts(result)))
     if result.prediction is None:

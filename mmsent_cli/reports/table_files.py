@@ -41,22 +41,24 @@ NUMBER = r"[-+−<]?\d[\d,]*(?:\.\d+)?"
 CELL = re.compile(
     rf"(?P<value>{NUMBER}(?: %)?)?(?: ± (?P<sd>{NUMBER}))?(?: \((?P<low>{NUMBER}) to (?P<high>{NUMBER}(?: %)?)\))?"
 )
-"""A number of a table, with its standard deviation or its interval."""
+"""Matches a cell with a number, which may be followed by its standard deviation or its interval."""
 ALONE = re.compile(rf"^({NUMBER} to .+)$")
-"""A cell that contains only an interval, without its value."""
+"""Matches a cell that contains only an interval, without a value."""
 OPTION = re.compile(r"^(?=[\[*])")
-"""The start of a row that LaTeX would read as an option of the line break before."""
+"""Matches the start of a row that LaTeX would read as an option of the line break before this row."""
 
 
 def table_files(
     shown: Iterable[Grid], printed: Iterable[Grid] = (), translate: Translate = lambda text: text
 ) -> dict[str, str]:
-    """Return each grid in three formats, by file name. If a name occurs twice, a number is added.
+    """Return the contents of three files for each grid (CSV, Markdown, LaTeX), by file name.
+
+    If a name occurs twice, a number is added to it.
 
     Args:
         shown: the grids of the page.
-        printed: the grids of a terminal. A grid with the name of a page's grid is left out, since it has the same
-            content.
+        printed: the grids of the terminal. Such a grid is left out if a grid of the page has the same name, since the
+            two have the same content.
         translate: a function that translates Markdown and LaTeX. CSV is for programs and stays English.
     """
     grids = list(dict.fromkeys(shown))
@@ -78,7 +80,7 @@ def table_files(
 
 
 def as_csv(grid: Grid) -> str:
-    """Return the grid as CSV, with one number per cell. A first column without a name is called `name`.
+    """Return the grid as CSV, with one number per cell. If the first column has no name, it is called `name`.
 
     A value, its standard deviation, and both ends of its interval become four columns. An interval that has a row or a
     column of its own becomes two cells in the same way. `74.6 %` becomes `0.746`.
@@ -123,7 +125,7 @@ def _numbers(name: str, cells: Sequence[str]) -> list[list[str]]:
 
 
 def _number(text: str, cell: str) -> str:
-    """Return a number as a program reads it. `74.6 %` becomes `0.746`."""
+    """Return a number in a form that a program can read. `74.6 %` becomes `0.746`."""
     plain = text.replace(",", "").replace("−", "-").removesuffix(" %")
     return f"{float(plain) / 100:.3f}" if plain and "%" in cell else plain
 
@@ -163,9 +165,9 @@ def escaped(text: str) -> str:
 
 
 def _heads(grid: Grid) -> list[str]:
-    """Return the column names on one line. Hyphenated words are joined."""
+    """Return the column names, each on one line. Words that were divided after a hyphen are joined."""
     return [name.replace("-\n", "-").replace("\n", " ") for name in grid.columns]
 
 
 FORMATS: dict[str, Callable[[Grid], str]] = {"md": as_markdown, "tex": as_latex}
-"""The translated formats by the ending of their files."""
+"""The functions that write the translated formats, by the ending of the file name."""

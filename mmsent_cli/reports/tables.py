@@ -49,7 +49,7 @@ class PlainConsole(Console):
     """A console that writes no trailing blanks, unless it is a terminal."""
 
     def print(self, *objects: Any, **how: Any) -> None:
-        """Print as Rich does."""
+        """Print as Rich's console does. If the stream is not a terminal, trailing blanks are removed."""
         if self.quiet:
             return
         if self.is_terminal:
@@ -115,11 +115,11 @@ def _finite(value: Any) -> Any:
 
 
 FOLDED_COLUMNS = 15
-"""Minimum width of a column of words. If it does not fit, the table is divided."""
+"""A column of words needs at most this width, since longer cells are wrapped. A table that does not fit is divided."""
 
 
 def cell(value: object, style: str = "") -> Text:
-    """Return a table cell with the value as it is. Square brackets are text, not markup."""
+    """Return a table cell that shows the value without changes. Square brackets are text, not markup."""
     return Text(str(value), style=style)
 
 
@@ -208,7 +208,7 @@ def _tight(grid: Grid) -> Table:
 
 
 def _parts(grid: Grid, width: int) -> list[Grid]:
-    """Divide a grid into grids that fit the width. Each has the column of names."""
+    """Divide a grid into grids that fit the width. Each of them has the first column, which names the rows."""
     shown = len(grid.columns)
     while shown > 2 and _needed(grid, shown) > width:
         shown -= 1
@@ -228,7 +228,7 @@ def _chosen(grid: Grid, columns: Sequence[int]) -> Grid:
 
 
 def _needed(grid: Grid, shown: int) -> int:
-    """Return the terminal columns that the first `shown` columns need. Words may be wrapped, numbers may not."""
+    """Return the width, in characters, that the first `shown` columns need. Only words may be wrapped, not numbers."""
     return sum(_least(grid, position) for position in range(shown)) + 2 * shown - 2
 
 

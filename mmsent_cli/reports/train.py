@@ -13,7 +13,7 @@ QUESTION = "How well can the class ({classes}) be predicted from a text and its 
 
 
 def train_figures(result: TrainResult) -> Drawn:
-    """Draw the curves over the epochs, if there are any, and the confusion matrix of the best epoch."""
+    """Draw the curves over the epochs, if there are any epochs, and the confusion matrix of the best epoch."""
     curves = {CURVES: draw_curves(result.history, result.majority_accuracy)} if result.history else {}
     return {**curves, CONFUSION: draw_confusion(result.best.confusion, result.labels)}
 

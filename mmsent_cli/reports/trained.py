@@ -18,7 +18,7 @@ LEGEND = (
 def model_sections(
     result: Any, config: Mapping[str, Any], environment: Mapping[str, Any], counts: Counts
 ) -> list[Section]:
-    """Make the section about the models of a training or an experiment; none for other results.
+    """Make the section about the models of a training or an experiment. For other results, the list is empty.
 
     Args:
         result: a result of any type.
@@ -63,7 +63,7 @@ def parts_grid(parts: Iterable[ModelPart]) -> Grid:
 
 
 def layers_grid(result: CompareResult) -> Grid:
-    """Make the table of the compared fusions with their formulas and sizes, each once."""
+    """Make the table of the compared fusions with their formulas and sizes. Each fusion has one row."""
     layers = {arm.fusion: (arm.layer, arm.trainable_parameters) for arm in result.arms}
     rows = [
         (name, f"{trained:,}", layer.summary, layer.formula, layer.source)
@@ -109,7 +109,7 @@ def formulas_of(result: Any) -> tuple[str, ...]:
 
 
 def _settings(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Describe the settings of the training in words; empty without a complete configuration."""
+    """Describe the settings of the training in words. If the configuration is incomplete, the list is empty."""
     if not {"model", "fit", "split"} <= config.keys():
         return []
     model, fit, split = config["model"], config["fit"], config["split"]
@@ -171,6 +171,6 @@ def _split(split: Mapping[str, Any]) -> str:
 
 
 def _facts(result: TrainResult | FoldsResult, environment: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the data, the date and the version."""
+    """Return rows with the data, the date and the version of mmsent. Rows without a value are left out."""
     rows = [("Data", result.source), ("Date", environment.get("date", "")), ("Version", environment.get("mmsent", ""))]
     return [(name, value) for name, value in rows if value]

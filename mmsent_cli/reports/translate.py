@@ -92,7 +92,7 @@ def translate_figure(figure: "Figure", translate: Translate) -> None:
 
 
 def _keep_last_line(text: str, translate: Translate) -> str:
-    """Translate a text. Its last line stays on a line of its own, if the translation ends with it."""
+    """Translate a text. If the translation ends with the last line of the text, this line stays separate."""
     new, (start, _, last) = translate(text), text.rpartition("\n")
     end = translate(last)
     return f"{new.removesuffix(end).rstrip()}\n{end}" if start and new.endswith(end) else new
@@ -107,7 +107,7 @@ def translate_page(page: str, language: str, translate: Translate) -> str:
 
 
 class _Table:
-    """The translations of a language, and the names to keep."""
+    """The translations of a language, and the names that must not be translated."""
 
     def __init__(self, language: str, names: frozenset[str]) -> None:
         self.texts, self.patterns = _read(language)
@@ -147,7 +147,7 @@ class _Table:
         return ""
 
     def _clauses(self, parts: list[str], separator: str) -> Iterator[str]:
-        """Join clauses that are in the table together, as many as possible."""
+        """Yield the clauses. Neighbouring clauses are joined if the table has a translation of them together."""
         while parts:
             joined = (separator.join(parts[:count]) for count in range(len(parts), 1, -1))
             clause = next(filter(self._whole, joined), parts[0])

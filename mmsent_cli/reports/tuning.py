@@ -77,18 +77,21 @@ MOST_DECIMALS = 7
 
 
 def tune_grids(result: TuneResult) -> list[Grid]:
-    """Make one table of trials per phase. The last row of the last table is the majority class."""
+    """Make one table of trials per phase. In each table, the last row is for always predicting the majority class."""
     grids = [_phase_grid(result, phase) for phase in phases_of(result)]
     return [grid for grid in grids if grid.rows]
 
 
 def phases_of(result: TuneResult) -> list[str]:
-    """Return the names of the phases in order."""
+    """Return the names of the phases of the tuning, in order."""
     return list(dict.fromkeys(trial.phase for trial in result.trials))
 
 
 def trials_of(result: TuneResult, phase: str) -> list[TrialResult]:
-    """Return the trials of a phase. The best trial of the learning rates is also the first one of the weight decays."""
+    """Return the trials of a phase. The phase `decays` begins with the best trial of the phase `rates`.
+
+    This trial has the first weight decay, which is not tried again.
+    """
     own = [trial for trial in result.trials if trial.phase == phase]
     if phase != "decays":
         return own
@@ -166,10 +169,10 @@ TUNING, TRIAL_LOSSES = "tuning", "losses"
 OTHERS = "#A7B0B7"
 COLORS = (*PALETTE, OTHERS)
 MAX_COLORED_TRIALS = len(COLORS)
-"""Up to this number of trials, each has its own color. With more, only the best one is colored."""
+"""Up to this number of trials, each trial has its own color. If there are more, only the best trial is colored."""
 MAX_NAMED_TRIALS = 12
-"""Up to this number of trials, labels are their settings. With more, they are numbers, so that the figure fits one
-screen."""
+"""Up to this number of trials, the label of a trial shows its settings. If there are more, the label is a number, so
+that the figure fits one screen."""
 MAX_LABEL_LETTERS = 24
 
 
@@ -213,7 +216,7 @@ def draw_losses(result: TuneResult) -> "Figure":
 
 
 def trial_labels(result: TuneResult) -> dict[int, str]:
-    """Return short names by trial number: the settings that vary in the phase, or `trial 3` if they are too long."""
+    """Return a short name for each trial number: the settings that vary in its phase, or, if too long, `trial 3`."""
     labels = {}
     for phase in phases_of(result):
         varied = varied_settings(result, phase)
@@ -294,7 +297,7 @@ def _ties(result: TuneResult) -> Iterator[str]:
 
 
 def _numbers(trials: Iterable[int]) -> str:
-    """Return the numbers of trials, counted from 1."""
+    """Return the numbers of trials as text. They are counted from 1."""
     return listed([str(number + 1) for number in trials])
 
 
@@ -349,7 +352,7 @@ def _range(result: TuneResult) -> Iterator[str]:
 
 
 def _named(trials: Sequence[TrialResult], one: TrialResult) -> str:
-    """Name the trials with the same accuracy as this one."""
+    """Return the numbers of all trials with the same accuracy as `one`, as text such as `trials 2 and 5`."""
     same = [trial.number for trial in trials if trial.accuracy == one.accuracy]
     return f"trial{'s' if len(same) > 1 else ''} {_numbers(same)}"
 

@@ -1,4 +1,4 @@
-"""The results of all commands as dataclasses. Imports the standard library only."""
+"""The results of all commands as dataclasses. This package imports only the standard library."""
 
 from mmsent_cli.results.data import (
     ERROR,

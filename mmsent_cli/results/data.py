@@ -8,7 +8,8 @@ from mmsent_cli.results.frames import Tabular, records
 from mmsent_cli.results.training import Interval
 
 OK, WARNING, ERROR = "ok", "warning", "error"
-"""Levels of an outcome. OK: nothing to do. WARNING: look at it; training can run. ERROR: training cannot run."""
+"""Levels of the outcome of a check. OK: nothing to do. WARNING: look at the data, but training can run. ERROR: training
+cannot run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ class CheckOutcome:
 
     @property
     def file(self) -> str:
-        """The file of a run that lists the pairs."""
+        """The path, inside the run folder, of the file that lists the pairs."""
         return f"pairs_to_check/{self.check.replace(',', '').replace(' ', '-')}.csv"
 
 
@@ -187,7 +188,8 @@ class EncodingResult(Tabular):
     """The result of `inspect-encoding`. If `decided` is False, `encoding` is the best guess.
 
     `candidates` were compared on the files that are not UTF-8, or on all files if all are UTF-8. `margin` is the
-    natural log-probability of this encoding minus that of the next candidate that decodes the texts differently.
+    natural log-probability of the texts in this encoding, minus the log-probability in the next candidate that decodes
+    the texts differently.
     `exceptions` are files in another encoding. `undecodable` is the number of files with undecodable bytes. A detector
     that reads one file at a time decodes `detector_disagrees` of `detector_checked` files differently.
     """
@@ -212,23 +214,24 @@ class EncodingResult(Tabular):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Empty, since this result has no classes."""
+        """An empty tuple, since this result has no classes."""
         return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitResult:
-    """The result of `split`: sizes and class counts, and near-duplicates.
+    """The result of `split`: the sizes and the class counts of the parts, and the near-duplicates.
 
-    With folds, sizes and leaks are those of fold 1.
+    With folds, `train`, `val`, the counts and the leaks describe fold 1.
 
     Attributes:
         groups: number of groups of near-duplicates.
         grouped_pairs: number of pairs in these groups.
         conflicting_groups: number of groups with different labels.
         leaks: number of validation pairs with a near-duplicate in training.
-        leaks_without_groups: the same number for a plain stratified split; None if there are too few pairs.
-        fold_counts: with folds, the validation counts of each fold.
+        leaks_without_groups: the number of leaks that a plain stratified split would have; None if there are too few
+            pairs.
+        fold_counts: for each fold, the number of validation pairs of each class; empty without folds.
     """
 
     path: str
@@ -273,9 +276,9 @@ class StoredFeatures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreResult:
-    """The content of the caches; if they were cleared, the earlier content.
+    """The content of the caches. If the caches were cleared, this is the content that was deleted.
 
-    `foreign` lists folders in the cache that mmsent did not create. They are never deleted.
+    `foreign` lists folders and files in the caches that mmsent did not create. They are never deleted.
     """
 
     folder: str
@@ -292,7 +295,8 @@ class RunRow:
     """One run folder.
 
     Attributes:
-        name: name of the folder. `when` is its date and time.
+        name: name of the folder.
+        when: date and time of the run.
         command: train, tune, evaluate, …
         is_finished: True if the run has a result.
         data: the folder or table, as the user gave it.
@@ -302,7 +306,8 @@ class RunRow:
         seed: seed of the training; None if nothing was trained.
         accuracy, macro_f1: metrics of the best epoch, or out of fold; None for a run without metrics.
         accuracy_interval, macro_f1_interval: 95 % intervals over pairs.
-        rank: rank by accuracy among the `ranked` trainings with the same data and split; None if there is no other.
+        rank: rank by accuracy among the `ranked` trainings with the same data and split; None if there is no other such
+            training.
         minutes: duration; None for an unfinished run.
         megabytes: size of the folder.
     """

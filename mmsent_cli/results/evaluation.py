@@ -108,7 +108,10 @@ class ClassDrift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LengthDrift:
-    """Quartiles of the text lengths in words, the Kolmogorov-Smirnov distance, and its p value."""
+    """Quartiles of the text lengths in words, the Kolmogorov-Smirnov distance, and its p value.
+
+    `training` has the quartiles of the training texts, and `here` the quartiles of the evaluated texts.
+    """
 
     training: tuple[float, float, float]
     here: tuple[float, float, float]
@@ -135,7 +138,7 @@ def _row(start: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _scored(part: str) -> Any:
-    """Make rows from dataclasses with scores."""
+    """Return a function that makes a row from each dataclass in the attribute `part` of a result."""
     return lambda result: [
         _row({}, {name: getattr(each, name) for name in each.__slots__}) for each in getattr(result, part)
     ]
@@ -232,7 +235,7 @@ class ModelDifference:
         p_adjusted: p value of the accuracy, adjusted over all pairs of models by Holm's method.
         verdict: BETTER, WORSE or NOT_DISTINGUISHABLE for `first`, by `p_adjusted`.
         macro_f1_p_adjusted, macro_f1_verdict: the same for macro-F1.
-        mcnemar: exact McNemar p of each seed.
+        mcnemar: for each seed, the p value of McNemar's exact test.
         only_first_right: number of pairs that only the first model predicts correctly, averaged over seeds.
         only_second_right: number of pairs that only the second model predicts correctly, averaged over seeds.
     """

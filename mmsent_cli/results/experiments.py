@@ -13,7 +13,7 @@ from mmsent_cli.results.frames import Tabular, arm_epochs, arm_records, arm_scor
 from mmsent_cli.results.training import ClassMetrics, EpochScore, Finding, Interval, ModelPart, TrainResult
 
 BETTER, WORSE, NOT_DISTINGUISHABLE = "better", "worse", "not distinguishable"
-"""Verdicts on a difference."""
+"""Verdicts on the difference of an arm to the baseline, or of a model to another model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +78,13 @@ class ComparedArm:
         last: scores of the last epoch.
         accuracy_interval, macro_f1_interval: 95 % intervals of the nested scores.
         per_class: metrics of each class by nested selection, averaged over seeds.
-        accuracy_difference, macro_f1_difference: nested score minus the baseline's; None in the baseline itself and in
-            references.
-        p_adjusted: p of `accuracy_difference`, adjusted over the arms by Holm's method.
+        accuracy_difference, macro_f1_difference: the nested score of this arm minus the nested score of the baseline;
+            None for the baseline itself and for references.
+        p_adjusted: p value of `accuracy_difference`, adjusted for the number of arms by Holm's method.
         verdict: BETTER, WORSE or NOT_DISTINGUISHABLE, by `p_adjusted`.
         macro_f1_p_adjusted, macro_f1_verdict: the same for `macro_f1_difference`. Holm's method is applied to
             these p values separately.
-        mcnemar: exact McNemar p of each seed.
+        mcnemar: for each seed, the p value of McNemar's exact test.
         findings: reasons why the models of all seeds have learned too little.
         layer: the fusion, in words and symbols.
     """
@@ -117,7 +117,7 @@ class ComparedArm:
 
 
 WORDS = {"none": "no augmentation"}
-"""What an arm is called in sentences, if its name would be misread."""
+"""For arms whose name would be misread in a sentence, the words to use instead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +193,7 @@ class Emap:
 
     It is measured on `pairs` validation pairs. `full_accuracy` and `full_macro_f1` are the scores of the whole model on
     the same pairs. `changed` is the share of predictions that differ. `difference` is the accuracy of the whole model
-    minus that of its additive part.
+    minus the accuracy of the model without the interaction.
     """
 
     pairs: int
@@ -274,8 +274,8 @@ class TuneResult(Tabular):
         best: the number of the complete trial with the best monitored metric. If several trials tie, the lowest
             validation loss decides, then the highest macro-F1.
         ties: the numbers of all trials with the best metric, the best one included.
-        undecided: the numbers of the other complete trials that are not distinguishable from the best one by accuracy
-            or macro-F1 (Holm over all trials).
+        undecided: the numbers of the other complete trials that differ from the best trial neither in accuracy nor in
+            macro-F1, with p values that are adjusted for all trials by Holm's method.
         runner_up: the number of the second best trial; None with a single complete trial.
         difference: best minus runner-up on the same pairs; None with a single complete trial.
         verdict: BETTER, WORSE or NOT_DISTINGUISHABLE; empty with a single complete trial.
@@ -303,7 +303,7 @@ class TuneResult(Tabular):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FusionRow:
-    """A fusion layer for `compare-fusions --list`. `parameters` is the number of parameters of fusion and heads."""
+    """A row of `compare-fusions --list`: a fusion layer. `parameters` counts the parameters of fusion and heads."""
 
     name: str
     summary: str
@@ -316,7 +316,7 @@ class FusionRow:
 class PublishedTrial:
     """A published tuning step: its setting in words, and its best accuracy, or None if it was not published.
 
-    `trial` is the number of our trial with the same setting, or None.
+    `trial` is the number of the trial of `mmsent paper` that has the same setting, or None.
     """
 
     name: str

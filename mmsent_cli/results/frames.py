@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Rows = Callable[[Any], Iterable[Mapping[str, Any]]]
-"""The rows of one table of a result."""
+"""A function that makes the rows of one table from a result."""
 
 
 class Tabular:
@@ -40,7 +40,7 @@ class Tabular:
 
 
 def records(*path: str) -> Rows:
-    """Make rows from the dataclasses at an attribute path, such as `best`, `per_class`."""
+    """Return a function that makes a row from each dataclass at an attribute path, such as `best`, `per_class`."""
 
     def rows(result: Any) -> Iterable[Mapping[str, Any]]:
         for name in path:
@@ -51,7 +51,10 @@ def records(*path: str) -> Rows:
 
 
 def arm_records(part: str) -> Rows:
-    """Make rows from a part of each arm, such as its classes. Each row begins with the name of the arm."""
+    """Return a function that makes rows from an attribute of each arm, such as `per_class`.
+
+    Each row begins with the name of the arm.
+    """
     return lambda result: [{"name": arm.name, **asdict(each)} for arm in result.arms for each in getattr(arm, part)]
 
 

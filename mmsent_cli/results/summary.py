@@ -18,7 +18,7 @@ Counts = Mapping[str, Mapping[str, int]]
 class Summary:
     """The main metrics of a run, under the same names for every command.
 
-    It has no times and no paths, so a resumed run has the same summary as an uninterrupted one.
+    A summary contains no times and no paths. So a resumed run has the same summary as an uninterrupted run.
 
     Attributes:
         schema: version of the format.
@@ -117,4 +117,5 @@ MAIN_METRICS: dict[type, Callable[[Any], tuple[float, float, str, float]]] = {
     ),
     ModelComparison: _first_model,
 }
-"""Functions that return accuracy, macro-F1, a description of them, and the majority accuracy, by type of result."""
+"""For each type of result, a function that returns the accuracy, the macro-F1, a description of the measured pairs and
+model, and the majority accuracy."""

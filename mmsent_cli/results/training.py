@@ -11,7 +11,7 @@ from mmsent_cli.results.frames import Tabular, records
 ONE_CLASS, MAJORITY, NEVER_ANSWERED = "one class", "majority", "never answered"
 IGNORES_TEXT, IGNORES_IMAGE = "ignores text", "ignores image"
 TRAINED_ON = "training pairs"
-"""Kinds of findings."""
+"""Kinds of findings; `Finding` explains them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ def has_learned_nothing(findings: Iterable[Finding]) -> bool:
 
 
 def warn_of_findings(result: Any) -> None:
-    """Give a Python warning if a model predicts one class for nearly all pairs, or was trained on these pairs."""
+    """Give a Python warning if a model predicts one class for nearly all pairs, or was trained on evaluated pairs."""
     for finding in getattr(result, "findings", ()):
         if finding.kind in (ONE_CLASS, TRAINED_ON):
             warnings.warn(in_python_words(str(finding)), stacklevel=3)
@@ -102,10 +102,10 @@ class PredictedBy:
 class PredictResult:
     """The result of `predict`. `missing_text` and `missing_image` count the pairs without text or image.
 
-    `dropped` and `blanked` count the pairs with unusable files: those left out, and those predicted from the other
-    modality alone. `unusable` lists them. `abstained` counts the pairs with a probability below `threshold`. Their
-    label is empty, and `counts` does not include them. `findings` report that nearly all predictions are of one class,
-    or that the model has learned too little in training.
+    `dropped` and `blanked` count the pairs with unusable files. A dropped pair is not predicted; a blanked pair is
+    predicted from the other modality alone. `unusable` lists both. `abstained` counts the pairs with a probability
+    below `threshold`. Their label is empty, and `counts` does not include them. `findings` report that nearly all
+    predictions are of one class, or that the model has learned too little in training.
     """
 
     checkpoint: str
@@ -202,12 +202,12 @@ class ModelPart:
 
     Attributes:
         part: "text encoder", "image encoder", "fusion", "head" or "probe".
-        name: its name in the settings.
-        summary: what it computes, in words.
-        formula: the same in symbols.
-        training: the weights that are trained.
-        licence: licence of its pretrained weights.
-        source: source of its pretrained weights or of its formula.
+        name: name of the part in the settings.
+        summary: what the part computes, in words.
+        formula: what the part computes, in symbols.
+        training: which weights of the part are trained.
+        licence: licence of the pretrained weights.
+        source: source of the pretrained weights or of the formula.
     """
 
     part: str
@@ -221,7 +221,7 @@ class ModelPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainedResult(Tabular):
-    """The attributes that the results of both kinds of training share.
+    """The attributes that `TrainResult` and `FoldsResult` have in common.
 
     `source` is the name of the data; `parts` describe the model. `gpu_memory_bytes` is the peak memory of tensors on a
     GPU; 0 on a CPU. `findings` report that the model has learned too little; `notes` begins with them.
@@ -305,8 +305,8 @@ class FoldsResult(TrainedResult):
     folds.
 
     `accuracy`, `macro_f1` and `metrics` are metrics of the ensemble. `members` has the metrics of each member, and
-    `folds` those of the models of each fold. `calibration_error` is the expected calibration error of the probabilities
-    (15 bins). `trade_off` has the ensemble's metrics for several strengths of the logit adjustment;
+    `folds` has the metrics of the models of each fold. `calibration_error` is the expected calibration error of the
+    probabilities (15 bins). `trade_off` has the ensemble's metrics for several strengths of the logit adjustment;
     `logit_adjustment` is the strength that was used. The saved ensemble itself cannot be evaluated, since its probes
     were fit on all pairs.
     """

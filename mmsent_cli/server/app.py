@@ -28,7 +28,7 @@ SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 
 
 class ServerMetrics:
-    """Counts since the start of the server.
+    """Counts of requests and of predicted pairs since the start of the server.
 
     Args:
         waiting: a function that returns the number of waiting pairs.
@@ -52,18 +52,18 @@ class ServerMetrics:
 
 
 OPEN_PATHS = ("/", "/health")
-"""Paths without a token. The page contains no secret, and a load balancer has no token."""
+"""Paths that need no token. The page contains no secret, and a load balancer (which reads `/health`) has no token."""
 
 
 class Guard:
     """ASGI middleware that refuses large bodies and missing tokens, and counts requests.
 
     Args:
-        app: the application behind it.
+        app: the application that gets the requests that are not refused.
         max_bytes: maximum size of a body.
         token: the token that `Authorization: Bearer` must contain; None if no token is needed.
         metrics: the counts of requests.
-        paths: the known paths. All others are counted together.
+        paths: the known paths. Requests to all other paths are counted together.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ RECENT_BATCHES = 20
 
 @dataclass(slots=True)
 class Job:
-    """A waiting job: pairs to predict, or a function `run`, which is called alone."""
+    """A waiting job: pairs to predict, or a function `run`, which is called in a batch of its own."""
 
     pairs: Sequence[Pair]
     answer: asyncio.Future
@@ -81,7 +81,7 @@ class Batcher:
         return await self._submit(pairs)
 
     async def run(self, pairs: Sequence[Pair], work: Callable[[], Any]) -> Any:
-        """Run a function on the predicting thread, through the same queue, and return its result."""
+        """Run a function on the predicting thread, and return its result. It waits in the queue, like a request."""
         return await self._submit(pairs, work)
 
     async def _submit(self, pairs: Sequence[Pair], work: Callable[[], Any] | None = None) -> Any:
@@ -129,7 +129,7 @@ class Batcher:
         return jobs
 
     async def _answer(self, loop: asyncio.AbstractEventLoop, jobs: list[Job]) -> None:
-        """Predict several requests together. If this fails, predict each alone, to find the one with the error."""
+        """Predict several requests together. If this fails, predict each alone, so that only one gets the error."""
         try:
             work = jobs[0].run or (lambda: self._predict([pair for job in jobs for pair in job.pairs]))
             answers = await asyncio.shield(loop.run_in_executor(self._thread, work))

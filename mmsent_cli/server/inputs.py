@@ -120,7 +120,7 @@ def _decode(image: str | None) -> bytes | None:
 
 
 def _checked(guid: str, which: str, text: str | None, image: bytes | None, settings: ServeSettings) -> Pair:
-    """Check a pair against the limits. `which` names the pair in refusals."""
+    """Check a text and an image against the limits, and return them as a pair. `which` names the pair in errors."""
     text = text if text and text.strip() else None
     if text is None and image is None:
         raise Refusal(422, f"neither text nor image{which}", BODY_HINT)
@@ -132,7 +132,10 @@ def _checked(guid: str, which: str, text: str | None, image: bytes | None, setti
 
 
 def _image_problem(raw: bytes, max_megapixels: float) -> str | None:
-    """Return the reason why an image cannot be used, or None. Its size is checked before any pixel is decoded."""
+    """Return the reason why an image cannot be used, or None.
+
+    The size of the image is checked before any pixel is decoded.
+    """
     try:
         pixels = image_pixels(raw)
     except ValueError as error:

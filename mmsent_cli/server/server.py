@@ -16,7 +16,10 @@ GRACE_S = 10
 
 
 def choose_token(settings: ServeSettings) -> str | None:
-    """Return the token that requests need: the given one, else a new one if other machines can connect, else None."""
+    """Return the token that requests need.
+
+    This is the given token, or else a new token if other machines can connect, or else None.
+    """
     given = settings.token or os.environ.get(TOKEN_VARIABLE)
     return given or (None if is_loopback(settings.host) else secrets.token_urlsafe(24))
 
@@ -55,7 +58,7 @@ def run_server(app: Callable, listener: socket.socket) -> None:
 
 
 def shown_address(settings: ServeSettings, listener: socket.socket, token: str | None) -> str:
-    """Return the address of the page. The token is in its fragment, which browsers do not send."""
+    """Return the address of the page. The token is in the fragment of the address, which browsers do not send."""
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else settings.host
     host = f"[{host}]" if ":" in host else host
     return f"http://{host}:{listener.getsockname()[1]}/{f'#token={token}' if token else ''}"

@@ -11,7 +11,8 @@ from mmsent_cli.results import AnsweredShare, CalibrationBin, PrecisionRecall
 from mmsent_cli.stats.estimate import accuracy_interval
 
 MOST_POINTS = 101
-"""Maximum number of points of a curve. They are evenly spaced by rank."""
+"""Maximum number of points of a curve. If there are more thresholds, only some of them give a point. They are evenly
+spaced in the sorted list of thresholds."""
 
 
 def precision_recall(
@@ -20,7 +21,7 @@ def precision_recall(
     """Compute the precision-recall curve of each class that has pairs, against all other classes.
 
     Args:
-        probabilities: [N, C].
+        probabilities: class probabilities [N, C].
         targets: class numbers [N].
         labels: class names in order.
 
@@ -64,7 +65,7 @@ def calibration_error(probabilities: np.ndarray, targets: np.ndarray) -> float:
     Source: Guo et al. 2017, arXiv 1706.04599: 15 bins of equal width.
 
     Args:
-        probabilities: [N, C].
+        probabilities: class probabilities [N, C].
         targets: class numbers [N].
     """
     confidence, is_right, bins = _binned(probabilities, targets, BINS)
@@ -76,7 +77,7 @@ def calibration_bins(probabilities: np.ndarray, targets: np.ndarray, count: int 
     """Return mean confidence and accuracy in each of `count` bins of equal width, without empty bins.
 
     Args:
-        probabilities: [N, C].
+        probabilities: class probabilities [N, C].
         targets: class numbers [N].
         count: number of bins.
     """
@@ -126,7 +127,9 @@ def answered_shares(
 
 
 def threshold_for_accuracy(confidence: np.ndarray, is_right: np.ndarray, accuracy: float) -> float | None:
-    """Return the lowest confidence threshold at which the pairs above it reach the given accuracy; None without one.
+    """Return the lowest confidence threshold that gives the required accuracy; None if there is no such threshold.
+
+    The accuracy is computed on the pairs whose confidence is at least the threshold.
 
     Args:
         confidence: probability of the predicted class [N].
@@ -142,7 +145,7 @@ def threshold_for_accuracy(confidence: np.ndarray, is_right: np.ndarray, accurac
 
 
 def _binned(probabilities: np.ndarray, targets: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return confidence, correctness and bin number of each pair [N]."""
+    """Return three arrays [N]: the confidence of each pair, whether its prediction is correct, and its bin number."""
     confidence = probabilities.max(axis=1)
     is_right = probabilities.argmax(axis=1) == targets
     return confidence, is_right, np.minimum((confidence * count).astype(int), count - 1)

@@ -43,7 +43,9 @@ def mcnemar(arm: np.ndarray, baseline: np.ndarray) -> float:
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Adjust p values by Holm's method, which controls the probability of any false positive. Their order is kept.
+    """Adjust p values by Holm's method, which controls the probability of any false positive.
+
+    The adjusted values are in the order of the given values.
 
     Source: Holm 1979, doi.org/10.2307/4615733.
     """
@@ -66,7 +68,8 @@ def class_drift(training: Sequence[int], here: Sequence[int]) -> ClassDrift:
     """Compare class counts: total variation distance, and the p value of a chi-square test of homogeneity.
 
     Args:
-        training, here: number of pairs of each class [C], in the same order.
+        training: number of training pairs of each class [C].
+        here: number of evaluated pairs of each class [C], in the same order.
     """
     from scipy.stats import chi2_contingency
 
@@ -86,7 +89,8 @@ def length_drift(training: np.ndarray, here: np.ndarray) -> LengthDrift:
     """Compare text lengths in words: quartiles, and the two-sample Kolmogorov-Smirnov test.
 
     Args:
-        training, here: number of words of each training text [N], and of each text here [M].
+        training: number of words of each training text [N].
+        here: number of words of each evaluated text [M].
     """
     from scipy.stats import ks_2samp
 
@@ -107,8 +111,9 @@ def compare_scores(
     """Test the difference between the mean scores of two arms on the same pairs.
 
     Args:
-        arm, baseline: one score per seed and pair [S, N], see `scores.py`; [1, N] for single models.
-        comparisons: the number of differences that are tested together (Holm).
+        arm, baseline: one score per seed and pair [S, N], from `accuracy_scores` or `macro_f1_scores`; [1, N] for
+            single models.
+        comparisons: the number of differences that are tested together. It only affects `detectable`.
         others: the scores of the other arms, which improve the estimate of the seed variance.
     """
     estimate = estimate_difference(arm, baseline, others)
@@ -121,7 +126,7 @@ def compare_scores(
 
 
 def accuracy_of(right: np.ndarray) -> Interval:
-    """Compute an arm's accuracy, with a 95 % interval over pairs and seeds. A single model gets Wilson's interval.
+    """Compute the 95 % interval of an arm's accuracy, over pairs and seeds. A single model gets Wilson's interval.
 
     Args:
         right: 1 for a correct prediction, else 0 [S, N].
@@ -132,7 +137,7 @@ def accuracy_of(right: np.ndarray) -> Interval:
 
 
 def macro_f1_of(true: np.ndarray, predicted: np.ndarray, classes: int) -> Interval:
-    """Compute an arm's macro-F1, with a 95 % interval over pairs and seeds. For a single model, only over pairs.
+    """Compute the 95 % interval of an arm's macro-F1, over pairs and seeds. For a single model, it is only over pairs.
 
     Args:
         true: true class numbers [N].
@@ -152,5 +157,5 @@ def interval_of(scores: np.ndarray) -> Interval:
 
 
 def _within(lowest: float, ends: Interval) -> Interval:
-    """Clip an interval to the possible range: 0 to 1 for a rate, -1 to 1 for a difference of rates."""
+    """Clip an interval to the possible range from `lowest` to 1. `lowest` is 0 for a rate, -1 for a difference."""
     return max(ends[0], lowest), min(ends[1], 1.0)

@@ -43,7 +43,7 @@ def estimate_mean(scores: np.ndarray) -> Estimate:
     """Estimate the mean of an arm.
 
     Args:
-        scores: one score per seed and pair [S, N], N at least 2; see `scores.py`.
+        scores: one score per seed and pair [S, N], N at least 2, from `accuracy_scores` or `macro_f1_scores`.
     """
     return _estimate(scores.mean(axis=0), [scores])
 
@@ -52,7 +52,7 @@ def estimate_difference(arm: np.ndarray, baseline: np.ndarray, others: Sequence[
     """Estimate the mean of an arm minus the mean of the baseline, on the same pairs.
 
     Args:
-        arm, baseline: one score per seed and pair [S, N], N at least 2; see `scores.py`.
+        arm, baseline: one score per seed and pair [S, N], N at least 2, from `accuracy_scores` or `macro_f1_scores`.
         others: the scores of other arms, which improve the estimate of the seed variance.
     """
     return _estimate(arm.mean(axis=0) - baseline.mean(axis=0), [arm, baseline], others)
@@ -118,8 +118,8 @@ def _seed_weights(noise: np.ndarray, own: int) -> np.ndarray:
     divided by their noise.
 
     Args:
-        noise: the variance of each arm's mean due to noise [K].
-        own: the number of compared arms, which are the first ones.
+        noise: for each of K arms, the variance of its mean that is due to noise [K].
+        own: the number of compared arms. They are the first arms in `noise`.
 
     Returns:
         Weights [K]; all are 1 if there are no other arms.
@@ -130,7 +130,9 @@ def _seed_weights(noise: np.ndarray, own: int) -> np.ndarray:
 
 
 def _seed_variances(scores: np.ndarray) -> tuple[float, float]:
-    """Return the variance over seeds of an arm's mean, and the part of it that is noise. With one seed, return 0, 0.
+    """Return the variance of an arm's mean over seeds, and the part of this variance that is noise.
+
+    With a single seed, both values are 0.
 
     Noise is the variation that neither the seed nor the pair explains.
 
@@ -184,7 +186,7 @@ def confusion_counts(true: np.ndarray, predicted: np.ndarray, classes: int) -> n
 
 
 def f1_by_class(confusion: np.ndarray) -> np.ndarray:
-    """Compute F1 of each class. A class without true and predicted pairs has F1 = 0.
+    """Compute the F1 score of each class. A class that has neither true nor predicted pairs has the F1 score 0.
 
     Args:
         confusion: confusion matrices [..., C, C].
@@ -203,7 +205,10 @@ def macro_f1(confusion: np.ndarray) -> np.ndarray:
 
 
 def weighted_f1(confusion: np.ndarray) -> np.ndarray:
-    """Compute the mean F1 weighted by the number of true pairs from confusion matrices: [..., C, C] -> [...]."""
+    """Compute the mean F1 over all classes, weighted by the number of true pairs of each class.
+
+    The input is confusion matrices [..., C, C], and the result has the shape [...].
+    """
     support = confusion.sum(axis=-1)  # [..., C]
     return (f1_by_class(confusion) * support).sum(axis=-1) / np.maximum(support.sum(axis=-1), 1)
 
@@ -227,7 +232,7 @@ def pseudo_values(
         true: true class numbers [N].
         predicted: predicted class numbers [S, N] or [N].
         classes: number of classes C.
-        metric: a function of confusion matrices [..., C, C] with values [...].
+        metric: a function that computes one value per confusion matrix: [..., C, C] -> [...].
 
     Returns:
         float64, the shape of `predicted`.

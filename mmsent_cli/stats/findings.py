@@ -14,15 +14,17 @@ from mmsent_cli.stats.differences import LEVEL, compare_scores
 from mmsent_cli.stats.estimate import accuracy_scores, confusion_counts
 
 ONE_CLASS_SHARE = 0.1
-"""A model predicts one class if the number of all other predictions is below this share of the expected number."""
+"""A model counts as predicting a single class if the other classes have at most this share of the expected number of
+predictions."""
 LEAST_EXPECTED = 3.0
-"""Minimum expected number of pairs of the other classes for this finding."""
+"""Minimum expected number of predictions of some classes, for a finding that these classes are not predicted."""
 MORE_WEIGHT = "give rare classes more weight: --class-weights balanced, or with --folds --logit-adjustment 1"
 """Advice if a class is never predicted."""
 UNCHANGED_SHARE = 0.01
-"""A model ignores a modality if its content changes fewer than this share of the predictions."""
+"""A model counts as ignoring a modality if at most this share of the predictions changes when the modality is taken
+from another pair."""
 LEAST_PAIRS = 20
-"""Minimum number of pairs for this finding."""
+"""Minimum number of pairs for the finding that a model ignores a modality."""
 FEW_PAIRS = 10
 """If a class has fewer pairs, the interval of macro-F1 is too narrow (docs/statistics.md)."""
 IGNORES = {"text": IGNORES_TEXT, "image": IGNORES_IMAGE}
@@ -52,7 +54,7 @@ def learning_findings(
 SELDOM_SHARE = 0.2
 """A class is seldom predicted if the number of its predictions is below this share of the expected number."""
 LABELS_OF_TRAINING, PREDICTED_IN_TRAINING = "training labels", "model's predictions in training"
-"""Sources of the usual shares of the classes."""
+"""Where the usual shares of the classes come from, for use in a message."""
 SELDOM_ADVICE = "look at some of these pairs: the new pairs may differ from the training pairs"
 
 
@@ -163,7 +165,9 @@ def _majority_finding(
 
 
 def _follows(true: np.ndarray, predicted: np.ndarray, classes: int) -> bool:
-    """Return True if predictions depend on the true class, by a chi-square test and a mean recall above chance.
+    """Return True if the predictions depend on the true class.
+
+    This is so if a chi-square test is significant, and the mean recall of the classes is above chance.
 
     Guesses have a mean recall of 1 / C for any class frequencies; macro-F1 has no such fixed value. With several seeds,
     p is adjusted for the number of seeds.

@@ -20,7 +20,7 @@ from mmsent_cli.training.workspace import Workspace
 
 
 def with_fitting_batch(plan: Plan, run: Run, progress: Progress = silent) -> Plan:
-    """Return the plan with the largest batch that fits. The run records it for a later resume.
+    """Return the plan with the largest batch size that fits. The run records this size, so that it can be resumed.
 
     Args:
         plan: the plan of a run without folds.
@@ -49,7 +49,7 @@ def with_fitting_batch(plan: Plan, run: Run, progress: Progress = silent) -> Pla
 
 
 def _fits(workspace: Workspace, plan: Plan) -> bool:
-    """Return True if a training step fits. Its trainer is discarded afterwards, which frees the memory."""
+    """Return True if a training step fits into the memory. The trainer is discarded afterwards to free the memory."""
     trainer = workspace.trainer(plan.config)[2]
     try:
         trainer.try_step()

@@ -26,7 +26,7 @@ HIGHEST_HEAD_LR = 1e-2
 
 
 def next_settings(fit: ResolvedFit) -> dict[str, Any]:
-    """Return training settings to change, with new values: more epochs, a higher rate, weighted classes."""
+    """Return training settings to change, with new values: more epochs, a higher learning rate, weighted classes."""
     head_lr = float(f"{min(HIGHER_RATE * fit.head_lr, HIGHEST_HEAD_LR):.3g}")
     return {
         "epochs": max(MORE_EPOCHS * fit.epochs, LEAST_EPOCHS),
@@ -48,7 +48,7 @@ def what_to_try(fit: ResolvedFit) -> str:
 
 
 OF_USER = "{} on the hub or in a folder"
-"""Source of an encoder that the user names."""
+"""Text for the source of an encoder that the user has chosen by a name on the hub or by a folder."""
 
 
 def model_parts(model: ResolvedModel) -> tuple[ModelPart, ...]:
@@ -92,7 +92,7 @@ def _encoder_part(modality: str, name: str, table: Mapping[str, EncoderSpec[Any]
 
 
 def _training(modality: str, freeze: str) -> str:
-    """Describe the trained stages, for a value of `--freeze-text` or `--freeze-image`."""
+    """Describe in words which stages are trained. `freeze` is a value of `--freeze-text` or `--freeze-image`."""
     first = {"text": "embeddings and first {} layers", "image": "stem and first {} stages"}[modality]
     return {"all": "frozen", "none": "trained"}.get(freeze, f"{first.format(freeze)} frozen, the others trained")
 
@@ -137,7 +137,7 @@ def describe_run(plan: Plan, run: Run, model: SentimentModel, vocabulary: tuple[
 
 
 def _pairs_of(plan: Plan, part: Literal["train", "val"]) -> list[Pair]:
-    """Return the training or validation pairs of a run. With folds, both are all pairs."""
+    """Return the training pairs or the validation pairs of a run. With folds, return all pairs in both cases."""
     guids = {guid for split in plan.folds or (plan.split,) for guid in getattr(split, part)}
     return [pair for pair in plan.dataset.pairs if pair.guid in guids]
 
@@ -147,12 +147,12 @@ def findings_of(plan: Plan, targets: np.ndarray, predicted: np.ndarray, train: n
 
     Args:
         plan: the plan of the training.
-        targets: class numbers of the evaluated pairs [N].
-        predicted: class numbers [N].
+        targets: true class numbers of the N evaluated pairs [N].
+        predicted: predicted class numbers of the same pairs [N].
         train: class numbers of the training pairs.
 
     Returns:
-        The findings, with advice; none if there is only one pair.
+        The findings, with advice; an empty tuple if there is only one pair.
     """
     if len(targets) < 2:
         return ()

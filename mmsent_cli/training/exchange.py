@@ -11,8 +11,8 @@ from mmsent_cli.encoders.contract import Encoded
 from mmsent_cli.model import MODALITIES, Batch, SentimentModel
 
 EXCHANGED_PAIRS = 256
-"""Number of pairs that are predicted with exchanged modalities. It is large enough to see
-whether more than one prediction in a hundred changes."""
+"""The comparison ends when at least this number of pairs is predicted. The number is large enough to see whether more
+than one prediction in a hundred changes."""
 
 
 @torch.no_grad()
@@ -55,7 +55,7 @@ def _classes(model: SentimentModel, inputs: dict[str, Encoded], present: torch.T
 
 
 def _next_pair(encoded: Encoded) -> Encoded:
-    """Shift the features of a batch by one pair."""
+    """Shift the features of a batch by one pair, so that each pair gets the features of its neighbour."""
     if encoded.tokens is None or encoded.mask is None:
         return Encoded(encoded.pooled.roll(1, 0))
     return Encoded(encoded.pooled.roll(1, 0), encoded.tokens.roll(1, 0), encoded.mask.roll(1, 0))

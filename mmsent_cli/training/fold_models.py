@@ -40,7 +40,7 @@ class FoldModel:
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A trained model of a fold: its parameters, its logits [N, C] for the fold, and its epochs."""
+    """A trained model of a fold: its parameters, its logits [N, C] for the N pairs of the fold, and its epochs."""
 
     state: dict[str, Any]
     logits: np.ndarray
@@ -62,21 +62,22 @@ class TrainedFold:
     history: list[EpochResult]
 
     def last_epochs(self) -> list[EpochResult]:
-        """Return the last epoch of each model."""
+        """Return the result of the last epoch of each model."""
         epochs = len(self.history) // len(self.states)
         return self.history[epochs - 1 :: epochs]
 
     def prediction(self) -> np.ndarray:
-        """Return the mean log-probabilities of the models [N, C]."""
+        """Return the mean log-probabilities [N, C] of all models of the fold."""
         return geometric_mean([log_softmax(logits) for logits in self.logits])
 
 
 @dataclass(frozen=True, slots=True)
 class Stacked:
-    """The predictions of all members for all N pairs, and the stacker.
+    """The predictions of the M members of an ensemble for all N pairs, and the stacker.
 
     Attributes:
-        members: out-of-fold log-probabilities [N, M, C]: the mean of the models, then each probe.
+        members: out-of-fold log-probabilities [N, M, C]. The first member is the mean of the models; the others are the
+            probes.
         joined: out-of-fold log-probabilities of the ensemble [N, C].
         stacker: the saved stacker, fit on all pairs.
     """
@@ -94,7 +95,7 @@ class TrainedEnsemble:
         model: an initial model with the encoders of all models.
         description: the metadata of the models.
         trained: the models of each fold.
-        rows: row numbers of each fold.
+        rows: for each fold, the row numbers of its pairs.
         stacked: the out-of-fold predictions.
         parts: the saved models, probes and stacker.
         prepare_seconds: seconds before the first epoch.
@@ -144,7 +145,7 @@ def train_ensemble(workspace: Workspace, run: Run, shown_as: str = "") -> Traine
 def _train_folds(
     workspace: Workspace, run: Run, description: Description, parameters: int, shown_as: str
 ) -> list[TrainedFold]:
-    """Read finished folds from the run folder, and train the models of the others."""
+    """Read finished folds from the run folder, and train the models of all other folds."""
     plan, progress = workspace.plan, workspace.progress
     models = _models(plan, shown_as)
     paths = [run.path(f"{FOLDS}/fold-{split.fold}.pt") for split in plan.folds]
@@ -180,7 +181,7 @@ def _train_folds(
 
 
 def _models(plan: Plan, shown_as: str) -> list[FoldModel]:
-    """Return the models of all folds."""
+    """List the models to train for all folds."""
     count = plan.config.model.models_per_fold
     seeds = range(plan.config.fit.seed * count, (plan.config.fit.seed + 1) * count)
     return [
@@ -210,19 +211,22 @@ def _join(models: Sequence[TrainedModel]) -> TrainedFold:
 
 
 def _stack(members: np.ndarray, targets: np.ndarray, folds: Sequence[np.ndarray], adjustment: float) -> Stacked:
-    """Combine the members' log-probabilities [N, M, C], with a stacker for each fold and one for the saved ensemble."""
+    """Combine the log-probabilities [N, M, C] of M members by a stacker for each fold.
+
+    Another stacker, for the saved ensemble, is fit on all pairs.
+    """
     joined = stack_out_of_fold(members, targets, folds, adjustment)
     return Stacked(members, joined, fit_stacker(members, targets, adjustment))
 
 
 def rows_of(plan: Plan, split: Split) -> np.ndarray:
-    """Return the row numbers of a fold's pairs, in the order of the split."""
+    """Return the row numbers of the pairs of a fold. They are in the order of `split.val`."""
     rows = {pair.guid: row for row, pair in enumerate(plan.dataset.pairs)}
     return np.array([rows[guid] for guid in split.val])
 
 
 def _lines(folds: Mapping[int, TrainedFold]) -> list[dict[str, Any]]:
-    """Return the epochs of all models of the finished folds."""
+    """Return one line of `metrics.jsonl` for each epoch of each model of the finished folds."""
     return [
         {"fold": place + 1, "network": 1 + number * len(fold.states) // len(fold.history), **asdict(result)}
         for place, fold in sorted(folds.items())

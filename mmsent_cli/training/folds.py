@@ -1,9 +1,9 @@
 """Cross-validation: train models for each fold, fit probes and stacker, and save one ensemble.
 
-Every metric is out of fold. A fold is predicted by the last epoch of its models, since their best epoch would be chosen
-on the evaluated pairs. The stacker for a fold is fit on the out-of-fold predictions of the other folds. These come from
-models that were trained on this fold, so a small bias is possible. Only nested cross-validation avoids it, with five
-times the models.
+Every metric is out of fold: each pair is predicted by models that were not trained on it. A fold is predicted by the
+last epoch of its models, since their best epoch would be chosen on the evaluated pairs. The stacker for a fold is fit
+on the out-of-fold predictions of the other folds. These predictions come from models that were trained on this fold, so
+a small bias is possible. Only nested cross-validation avoids this bias, but it trains five times as many models.
 """
 
 import io
@@ -29,10 +29,10 @@ from mmsent_cli.training.predictions import OUT_OF_FOLD, write_rows
 from mmsent_cli.training.workspace import Workspace
 
 ADJUSTMENTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
-"""Strengths of the logit adjustment for which metrics are reported, in addition to the one that was used."""
+"""Strengths of the logit adjustment for which metrics are reported, in addition to the strength that was used."""
 OOF_LOG_PROBABILITIES = "oof_log_probabilities.npy"
-"""File with log-probabilities [N, M, C] of each pair by each member. The pairs are in the order of `OUT_OF_FOLD`, and
-the members in the order of the result."""
+"""File with the log-probabilities [N, M, C] that M members predict for N pairs and C classes. The pairs are in the
+order of `OUT_OF_FOLD`, and the members in the order of the result."""
 
 
 def execute_folds(plan: Plan, run: Run, progress: Progress = silent) -> FoldsResult:
@@ -121,7 +121,10 @@ def _trade_off(
     labels: tuple[str, ...],
     strengths: Sequence[float],
 ) -> tuple[TradeOff, ...]:
-    """Compute the metrics of the ensemble of members [N, M, C] for several strengths of the logit adjustment."""
+    """Compute the metrics of the ensemble for several strengths of the logit adjustment.
+
+    `members` has the out-of-fold log-probabilities [N, M, C] of M members for N pairs and C classes.
+    """
     stacked = {strength: stack_out_of_fold(members, targets, folds, strength) for strength in strengths}
     metrics = {strength: metrics_of(joined, targets, labels) for strength, joined in stacked.items()}
     return tuple(

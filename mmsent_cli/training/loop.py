@@ -60,7 +60,7 @@ class Trainer:
         table: the encoded pairs.
         labels: class names.
         config: resolved settings of the training.
-        auxiliary_weight: weight of the auxiliary losses.
+        auxiliary_weight: weight of the losses of the text-only and image-only heads.
         accelerator: device, precision and gradient accumulation.
         runtime: number of processes that load batches, and whether the model is compiled.
     """
@@ -112,7 +112,7 @@ class Trainer:
         self.best = self.last = Evaluation(np.empty((0, len(labels))), np.empty(0))
 
     def fit(self, progress: Progress = silent, model: str = "") -> Iterator[EpochResult]:
-        """Train until the last epoch, or until early stopping. Yields after each epoch.
+        """Train until the last epoch, or until early stopping. Yields the result of each epoch.
 
         Args:
             progress: receives progress events.
@@ -193,7 +193,10 @@ class Trainer:
         return functional.cross_entropy(logits, target, reduction="none")
 
     def _group_scale(self, done: int, total: int) -> float:
-        """Return a loss factor for the last accumulation group of an epoch, which may have fewer batches."""
+        """Return the factor for the loss of batch `done`.
+
+        It is 1, or larger if this batch is in the last accumulation group of an epoch and this group is incomplete.
+        """
         size = self.config.accumulation_steps
         first = (done - 1) // size * size
         return size / min(size, total - first)
@@ -220,7 +223,7 @@ class Trainer:
         return len(self.history) - self.monitor.best(self.history).epoch >= self.config.patience
 
     def state(self) -> FitState:
-        """Return the state for a later resume."""
+        """Return the state of the training, from which it can be resumed later."""
         scaler = self.accelerator.scaler
         return FitState(
             history=list(self.history),
@@ -233,7 +236,7 @@ class Trainer:
         )
 
     def load(self, state: FitState) -> None:
-        """Restore the result of `state`."""
+        """Restore a training state that the method `state` has returned."""
         self.history, self.best, self.last = list(state.history), state.best, state.last
         self.accelerator.unwrap_model(self.model).load_state_dict(state.model, strict=False)
         self.optimizer.load_state_dict(state.optimizer)
@@ -243,5 +246,5 @@ class Trainer:
 
 
 def _finite_mean(values: torch.Tensor) -> float:
-    """Return the mean of the finite values."""
+    """Return the mean of those values that are finite."""
     return float(torch.where(values.isfinite(), values, torch.nan).nanmean())

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 TINY = 1e-12
-"""Lower bound on the divisor of a mean, in case there is no pair."""
+"""Lower bound on the divisor of a mean. It avoids a division by zero if there is no pair."""
 IGNORED = -100
 """Class of a pair that PyTorch's cross-entropy ignores."""
 
@@ -62,7 +62,7 @@ class Loss:
     def _own_part(self, logits: Logits, batch: Batch) -> Tensor:
         """Compute this process's part of a batch's loss. The mean of all parts is the loss of the whole batch.
 
-        Pairs are masked and not selected. Selecting would have to wait for the GPU to know their number.
+        Pairs are masked and not selected. To select pairs, the CPU would have to wait until the GPU has counted them.
         """
         known = batch.target >= 0
         heads = [(logits.main, known, 1.0)]
@@ -76,7 +76,7 @@ class Loss:
         return self.accelerator.num_processes * torch.stack(parts).sum()
 
     def _weight(self, targets: Tensor, used: Tensor) -> Tensor:
-        """Return the sum of the class weights of the used pairs, which divides their loss."""
+        """Return the sum of the class weights of the used pairs. The summed loss of these pairs is divided by it."""
         return used.float().sum() if self.weights is None else (self.weights[targets.clamp(min=0)] * used).sum()
 
     def _cross_entropy(self, logits: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
@@ -86,7 +86,10 @@ class Loss:
 
 
 def class_weights(targets: Sequence[int], n_classes: int, kind: str) -> Tensor | None:
-    """Return class weights with mean 1: inverse frequency (`balanced`), its square root (`sqrt`), or None."""
+    """Return class weights with mean 1; None if `kind` is `none`.
+
+    The weights are the inverse frequencies of the classes (`balanced`), or their square roots (`sqrt`).
+    """
     if kind == "none":
         return None
     counts = np.bincount(targets, minlength=n_classes).clip(min=1)
@@ -133,7 +136,7 @@ def build_schedule(optimizer: torch.optim.Optimizer, config: ResolvedFit, steps:
 
 
 def current_lr(optimizer: torch.optim.Optimizer, name: str) -> float:
-    """Return the learning rate of the group `encoder` or `head`; 0.0 if it has no trained parameters."""
+    """Return the learning rate of the parameter group `encoder` or `head`; 0.0 if the group has no parameters."""
     return next((group["lr"] for group in optimizer.param_groups if group["name"].startswith(name)), 0.0)
 
 

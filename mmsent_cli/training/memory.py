@@ -5,13 +5,13 @@ from mmsent_cli.errors import MmsentError
 
 
 def halved(fit: ResolvedFit) -> tuple[int, int]:
-    """Return half of the batch size, and more accumulation steps to compensate."""
+    """Return half of the batch size, and a larger number of accumulation steps to compensate for it."""
     half = -(-fit.batch_size // 2)
     return half, -(-fit.batch_size * fit.accumulation_steps // half)
 
 
 def out_of_memory(fit: ResolvedFit) -> MmsentError:
-    """Make the error for a batch that does not fit. Its hint has half the batch size and more accumulation steps."""
+    """Make the error for a batch that does not fit. It suggests half the batch size and more accumulation steps."""
     message = f"out of GPU memory with a batch of {fit.batch_size} pairs"
     if fit.batch_size == 1:
         return MmsentError(message, "freeze more layers, use smaller images, or train with --device cpu")

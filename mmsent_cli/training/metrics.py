@@ -34,7 +34,7 @@ S = TypeVar("S", bound=Score)
 
 
 class Monitor:
-    """A validation metric with its direction.
+    """A validation metric, and whether high or low values are better.
 
     Args:
         name: `accuracy` or `macro_f1`, where higher is better; or `loss`, where lower is better.
@@ -55,7 +55,7 @@ class Monitor:
         return self.value(score) < self.value(other) if self.is_loss else self.value(score) > self.value(other)
 
     def best(self, curve: Sequence[S]) -> S:
-        """Return the best of one or more epochs. Of equal epochs, the first is returned."""
+        """Return the best of one or more epochs. Of equally good epochs, the first is returned."""
         best = curve[0]
         for score in curve[1:]:
             best = score if self.is_better(score, best) else best
@@ -99,20 +99,23 @@ def majority_accuracy(train: Sequence[int], val: Sequence[int]) -> float:
 
 
 def metrics_of(log_probabilities: np.ndarray, targets: np.ndarray, labels: tuple[str, ...]) -> Metrics:
-    """Compute metrics from log-probabilities [N, C]."""
+    """Compute metrics from the log-probabilities [N, C] and the true class numbers [N] of N pairs."""
     loss = float(-log_probabilities[np.arange(len(targets)), targets].mean())
     return compute_metrics(targets.tolist(), log_probabilities.argmax(axis=1).tolist(), labels, loss)
 
 
 class Evaluation(NamedTuple):
-    """Logits [N, C] and true class numbers [N] of evaluated pairs, in row order, and the fusion's mean gates."""
+    """Logits [N, C] and true class numbers [N] of N evaluated pairs, in row order.
+
+    `gates` has the learned weights of the fusion by name, averaged over the pairs.
+    """
 
     logits: np.ndarray
     targets: np.ndarray
     gates: Mapping[str, float] = {}
 
     def metrics(self, labels: tuple[str, ...]) -> Metrics:
-        """Compute the metrics."""
+        """Compute the metrics of the evaluated pairs."""
         loss = float(self.losses().mean())
         return compute_metrics(self.targets.tolist(), self.logits.argmax(axis=1).tolist(), labels, loss)
 

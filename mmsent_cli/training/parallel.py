@@ -1,9 +1,9 @@
-"""Train several models in parallel: on a CPU in processes with few threads each, or one on each GPU.
+"""Train several models in parallel: on a CPU in processes with few threads each, or with GPUs one model on each GPU.
 
 Comparisons and cross-validation use the same function, `train_models`. Small matrices do not use a second thread well:
 an epoch of two models (MiniLM's last two layers trained) took 11 s on two cores in parallel, and 14 s one after the
-other. Five models of a cross-validation do not gain from one thread each on two cores, since the fifth is trained
-alone. So they have two threads each.
+other. Five models of a cross-validation do not gain from one thread each on two cores, since the fifth model is trained
+alone. So each of these models has two threads.
 
 Chosen: the number of threads per model depends on the machine and on what is trained, but not on the number of parallel
 models. So this number does not affect the results. Processes are spawned, since PyTorch's threads do not work after a
@@ -38,7 +38,7 @@ from mmsent_cli.training.plan import Plan
 from mmsent_cli.training.workspace import Workspace
 
 MAX_PROCESSES = 4
-"""Maximum number of processes, unless the user chooses it."""
+"""Maximum number of processes, unless the user chooses the number."""
 THREADS_OF_FOLDS = 2
 """Threads of each model of a cross-validation that trains encoders, if there are as many cores."""
 FREE_BYTES = 2 * 2**30
@@ -46,10 +46,10 @@ FREE_BYTES = 2 * 2**30
 PARAMETER_BYTES = 16
 """Additional memory for each trained parameter: its value, its gradient, and two averages of the optimizer."""
 MIN_PASSES_FOR_PROCESSES = 200_000
-"""Minimum work for which processes are started, which takes five seconds. The unit is a training pass of a pair through
-fusion and head."""
+"""Minimum amount of work for which processes are started, since their start takes five seconds. The unit is one
+training pass of a pair through fusion and head."""
 TRAINED_COST = 10
-"""The cost of a pass through trained encoders, in passes through fusion and head."""
+"""A training pass through trained encoders costs as much as this number of passes through fusion and head."""
 
 WAITING = "OMP_WAIT_POLICY"
 """Environment variable of OpenMP, which runs PyTorch's threads."""
@@ -87,7 +87,7 @@ class Finished(Generic[Trained]):
 
 @dataclass(slots=True)
 class Worker:
-    """A process that trains models, and our end of its pipe. `has_started` is set by its first message."""
+    """A process that trains models, and the connection to it. Its first message sets `has_started`."""
 
     process: Any
     connection: Connection
@@ -95,7 +95,10 @@ class Worker:
 
 
 def threads_for(plan: Plan) -> int:
-    """Return the number of PyTorch threads for a model: one if only fusion and head are trained; all with a GPU."""
+    """Return the number of PyTorch threads for training a model.
+
+    With a GPU, all threads are used. On a CPU, it is one thread if only fusion and head are trained.
+    """
     every = torch.get_num_threads()
     if plan.compute.device_type != "cpu":
         return every
@@ -111,7 +114,7 @@ def train_models(
     Args:
         workspace: the workspace of the experiment or ensemble; its `progress` receives the models' events.
         work: the models to train.
-        begin: called with each task before its model is trained.
+        begin: a function that is called with each task before the model of this task is trained.
 
     Yields:
         Each task with its trained model, in the order in which they are finished.
@@ -190,12 +193,12 @@ def train_side_by_side(
 
 
 def _gpus(plan: Plan) -> list[str]:
-    """Return the GPUs of this machine for the models; empty if `--device` names a single one."""
+    """Return the names of all GPUs of this machine; an empty list if `--device` names a single device."""
     return [f"cuda:{index}" for index in range(torch.cuda.device_count())] if plan.compute.device == "cuda" else []
 
 
 def _plan_of(plan: Plan, number: int) -> Plan:
-    """Return the plan for a process, with its own GPU."""
+    """Return the plan for process `number`, with a GPU of its own if there are several GPUs to use."""
     gpus = _gpus(plan)
     return replace(plan, compute=replace(plan.compute, device=gpus[number])) if gpus else plan
 
@@ -206,7 +209,10 @@ def _is_frozen(plan: Plan) -> bool:
 
 @contextmanager
 def _no_main_module() -> Iterator[None]:
-    """Start processes that do not import this process's script, so that scripts need no main guard."""
+    """Prevent processes that are started in this block from importing the script of this process.
+
+    So a user's script needs no main guard.
+    """
     main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
     try:
         yield
@@ -216,7 +222,10 @@ def _no_main_module() -> Iterator[None]:
 
 @contextmanager
 def _waiting(is_passive: bool) -> Iterator[None]:
-    """Start processes whose waiting threads sleep, so that other processes can use their cores."""
+    """If `is_passive`, waiting threads sleep in all processes that are started in this block.
+
+    So other processes can use the cores of these threads.
+    """
     before = os.environ.get(WAITING)
     if is_passive:
         os.environ[WAITING] = "PASSIVE"
@@ -260,7 +269,7 @@ def _receive(worker: Worker) -> Event | Finished[Any] | None:
 
 
 def _error_of_lost(worker: Worker) -> MmsentError:
-    """Make the error for a worker that has ended."""
+    """Make the error for a worker process that has ended before its work was done."""
     worker.process.join()
     exit_code = worker.process.exitcode
     if exit_code < 0:
@@ -271,7 +280,7 @@ def _error_of_lost(worker: Worker) -> MmsentError:
 
 
 def _has_started(worker: Worker) -> bool:
-    """Return True if a worker that has ended had sent its first message."""
+    """Return True if a worker process has sent its first message before it ended."""
     with suppress(EOFError, OSError):
         return worker.has_started or (worker.connection.poll() and worker.connection.recv() == STARTED)
     return False
@@ -282,7 +291,7 @@ def _ended_by_itself(exit_code: object) -> MmsentError:
 
 
 def _work(connection: Connection) -> None:
-    """Train the models of the tasks that the main process sends, until it closes the connection."""
+    """Train the models of the tasks that the main process sends, until the main process closes the connection."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def send(value: object) -> None:

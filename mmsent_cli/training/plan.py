@@ -132,7 +132,10 @@ def plan_run(
 
 
 def gather_facts(config: TrainConfig, resources: Resources) -> tuple[Facts, str]:
-    """Return the facts that defaults depend on, without the number of pairs, and a note on the choice of `auto`."""
+    """Return the facts that defaults depend on, and a note on the encoders that `auto` has chosen.
+
+    The facts do not contain the number of pairs yet. Without `auto`, the note is empty.
+    """
     name, note = config.model.encoders, ""
     if name == "auto":
         name, note = choose(resources.compute.device_type, resources.weights)
@@ -168,7 +171,7 @@ def _text_notes(dataset: Dataset, model: ResolvedModel) -> list[str]:
 
 
 def _from_anywhere(config: TrainConfig, source: Source, weights: WeightSource) -> TrainConfig:
-    """Return the configuration with absolute paths, so that it can be resumed and repeated from another folder.
+    """Return the configuration with absolute paths, so that a run can be resumed and repeated from another folder.
 
     The folder of weights is recorded even if an environment variable named it.
     """
@@ -187,7 +190,7 @@ def _absolute(path: str | None) -> str | None:
 
 
 def divide(dataset: Dataset, config: TrainConfig) -> Sequence[Split]:
-    """Read the split or the folds from a file, or make them."""
+    """Divide the pairs: make the folds, read the split (or one fold) from a file, or make a split."""
     if config.split.folds is not None:
         return make_folds(dataset.pairs, dataset.labels, config.split.folds, config.split.split_seed)
     if config.split.split is not None:
@@ -209,7 +212,7 @@ def require_several_models(config: TrainConfig, jobs: int) -> None:
 
 
 def require_foldable(config: TrainConfig, model: ResolvedModel) -> None:
-    """Check that the settings are compatible with `--folds`, or with its absence. No pair is read for this.
+    """Check that the settings can be used with `--folds`, or without it if it is not given. No pair is read for this.
 
     Raises:
         ConfigError: a setting needs `--folds`, or does not work with it.

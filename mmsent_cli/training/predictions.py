@@ -39,7 +39,7 @@ def read_predictions(run: Run, name: str = VAL_PREDICTIONS) -> list[PredictionRo
 
 
 def write_predictions(run: Run, plan: "Plan", table: Table, trainer: Trainer) -> None:
-    """Write the best epoch's prediction for each validation pair."""
+    """Write the best epoch's prediction for each validation pair to `val_predictions.csv`."""
     ordered = sorted(zip(table.val, trainer.best.logits, strict=True), key=lambda item: item[0])
     write_rows(run, VAL_PREDICTIONS, plan, [(row, softmax(logits)) for row, logits in ordered])
 

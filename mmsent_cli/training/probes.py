@@ -81,16 +81,16 @@ def auxiliary_features(names: Sequence[str], workspace: Workspace) -> AuxiliaryF
 def cross_fit(
     names: Sequence[str], inputs: ProbeInputs, workspace: Workspace, folds: Sequence[np.ndarray]
 ) -> tuple[list[np.ndarray], tuple[Probe, ...]]:
-    """Fit each probe once without each fold, and once on all pairs.
+    """Fit each probe several times: for each fold once without the fold, and once on all pairs.
 
     Args:
         names: names of the probes.
         inputs: inputs of all pairs, from `inputs_of_all`.
         workspace: the workspace, with classes and progress function.
-        folds: row numbers of each fold.
+        folds: for each fold, the row numbers of its pairs.
 
     Returns:
-        Out-of-fold log-probabilities [N, C] of each probe, and the probes fit on all pairs.
+        For each probe, the out-of-fold log-probabilities [N, C] of N pairs; and the probes that are fit on all pairs.
     """
 
     def predict(probe: Probe, held_out: np.ndarray) -> np.ndarray:
@@ -109,13 +109,13 @@ def fit_without(
     parts: Sequence[np.ndarray],
     use: Callable[[Probe, np.ndarray], Used],
 ) -> list[list[tuple[Probe, Used]]]:
-    """Fit each probe once without each part of the pairs, and apply it to this part.
+    """Fit each probe once for each part of the pairs, without this part, and apply the fitted probe to this part.
 
     Args:
         names: names of the probes.
         inputs: inputs of all pairs.
         workspace: the workspace, with classes and progress function.
-        parts: row numbers of each part.
+        parts: for each part, the row numbers of its pairs.
         use: a function that is called with a fitted probe and the row numbers of the part that it was not fit on. It
             may predict this part, for example.
 
@@ -138,7 +138,10 @@ def fit_without(
 
 
 def out_of_fold(parts: Sequence[np.ndarray], folds: Sequence[np.ndarray]) -> np.ndarray:
-    """Combine the predictions of all folds into an array [N, C], in the order of the rows."""
+    """Combine the predictions of all folds into one array [N, C] for all N pairs, in the order of their row numbers.
+
+    `folds` has the row numbers of each fold.
+    """
     result = np.empty((sum(map(len, folds)), parts[0].shape[1]))
     for part, rows in zip(parts, folds, strict=True):
         result[rows] = part
@@ -156,7 +159,7 @@ def inputs_of_all(
         model: a model with the frozen encoders that the probes read.
         table: all pairs, encoded for the model.
         workspace: the workspace, with texts and images.
-        pooled: features by auxiliary encoders.
+        pooled: for each auxiliary encoder by name, the features of all pairs.
     """
     ocr_texts = read_ocr_texts(workspace) if reads_ocr(names) else ()
     texts = [pair.text or "" for pair in workspace.plan.dataset.pairs]

@@ -47,7 +47,7 @@ def start_run(
         plan: the plan of the run.
         runs_dir: the folder of all runs.
         command: name of the command.
-        request: the request of an experiment, from which it can be resumed.
+        request: the request of an experiment, which is recorded so that the experiment can be resumed.
         preset: the given preset, which becomes part of the run's name. Without a preset, the name contains encoders and
             fusion.
     """
@@ -74,7 +74,7 @@ def resume_run(
     source: Source | None = None,
     jobs: int | None = None,
 ) -> tuple[Plan, Run]:
-    """Find an unfinished training run, and plan its remaining epochs.
+    """Find an unfinished training run, and plan its remaining epochs. Returns the plan and the run.
 
     `source` contains the pairs of a run that was started with a DataFrame. `jobs` is another number of worker
     processes, which does not change the results.
@@ -106,9 +106,9 @@ def resume_run(
 
 
 def require_same_plan(plan: Plan, run: Run, command: str) -> None:
-    """Check that a run is resumed with the settings it was started with.
+    """Check that a run is resumed with the same settings with which it was started.
 
-    They may differ although the user changed nothing, for example if `auto` now chooses another device.
+    The settings may differ although the user changed nothing, for example if `auto` now chooses another device.
 
     Raises:
         ConfigError: settings, labels, device, precision or engine are different.
@@ -132,7 +132,10 @@ def require_same_plan(plan: Plan, run: Run, command: str) -> None:
 
 
 def _pairs_changed(plan: Plan, recorded: object) -> bool:
-    """Return True if the recorded pairs have changed. Added or removed pairs are not checked here."""
+    """Return True if the content of the pairs has changed since it was recorded.
+
+    If the number of pairs has changed, return False: added or removed pairs are not checked here.
+    """
     if not isinstance(recorded, dict) or recorded.get("pairs") != len(plan.dataset.pairs):
         return False
     return recorded.get("digest") != plan.dataset.digest
@@ -158,7 +161,7 @@ def _with_recorded_notes(plan: Plan, run: Run) -> Plan:
 
 
 def find_unfinished(spec: str, runs_dir: Path) -> Run:
-    """Find the unfinished run `spec`.
+    """Find the unfinished run `spec`: the folder or the name of a run, or `latest`.
 
     Raises:
         MmsentError: there is no such run, or it is finished.
@@ -174,7 +177,7 @@ def find_unfinished(spec: str, runs_dir: Path) -> Run:
 
 
 def splits_of(run: Run, folds: int | None = None) -> list[Split]:
-    """Return the recorded split or folds of a run; empty if there are none yet."""
+    """Return the recorded split or folds of a run; an empty list if nothing is recorded yet."""
     path = run.path(SPLIT)
     numbers = range(1, folds + 1) if folds else [None]
     return [read_split(path, number) for number in numbers] if path.is_file() else []
@@ -203,8 +206,8 @@ def cleanup_on_failure(run: Run, is_new: bool, command: str = "train") -> Iterat
     """Clean up the run folder if the work in this block fails.
 
     After an expected error before the first epoch or model, the folder of a new run is deleted, since it is useless and
-    would be the latest run. After Ctrl-C, or if the disk is full later, it is kept, and the message has the command
-    that resumes it.
+    would be the latest run. After Ctrl-C, or if the disk is full later, the folder is kept, and the message has the
+    command that resumes the run.
     """
     go_on = f"go on with: {resume_command(run, command)}"
     try:
@@ -225,7 +228,7 @@ def cleanup_on_failure(run: Run, is_new: bool, command: str = "train") -> Iterat
 
 
 def resume_command(run: Run, command: str) -> str:
-    """Return the command that resumes a run; Python code for a run that was started with a DataFrame."""
+    """Return the command that resumes a run. If the run was started with a DataFrame, return Python code instead."""
     config = run.read_json(CONFIG) if run.path(CONFIG).is_file() else {}
     data = config.get("data", {}).get("data") if isinstance(config, dict) else None
     if data == frames.NAME:

@@ -1,7 +1,7 @@
 """Log a training to experiment trackers, with Accelerate's tracker classes.
 
-Each model has its own tracker run: a single model has one, and with folds there is one per model. An ensemble has
-another one with its final metrics. Trackers get the same values as `metrics.jsonl`, under the same names.
+Each model has its own run in a tracker. For an ensemble, there is an additional run with its final metrics. Trackers
+get the same values as `metrics.jsonl`, under the same names.
 `trackers.json` in the run folder lists what has been logged, so that a resumed run continues each log.
 """
 
@@ -29,7 +29,7 @@ from mmsent_cli.training.predictions import METRICS
 STATE = "trackers.json"
 PROJECT = "mmsent"
 LOGGED = ("train_loss", "val_loss", "accuracy", "macro_f1", "encoder_lr", "head_lr")
-"""Logged values of an epoch, with the names in `metrics.jsonl`."""
+"""Names of the values of an epoch that are logged. They are the same as in `metrics.jsonl`."""
 
 
 def require_trackers(names: tuple[str, ...]) -> None:
@@ -51,7 +51,7 @@ class Tracking:
         progress: receives all events.
 
     Attributes:
-        failures: errors of trackers, which are then no longer used.
+        failures: error messages of trackers. A tracker with an error is no longer used.
     """
 
     def __init__(self, plan: Plan, run: Run, progress: Progress) -> None:
@@ -91,7 +91,7 @@ class Tracking:
         return as_file_name(f"{model}-seed-{seed}")
 
     def _log_epoch(self, name: str, result: EpochResult) -> None:
-        """Log an epoch that is not logged yet, and before it the epochs that a killed run has not logged."""
+        """Log an epoch. Earlier epochs that a killed run has not logged are logged first."""
         if not self._names:
             return
         if name != self._current:
@@ -118,14 +118,14 @@ class Tracking:
                 self._log(name, epoch, values)
 
     def _recorded(self, first: int, end: int) -> list[tuple[int, dict[str, float]]]:
-        """Return the epochs from `first` to before `end`, as recorded in `metrics.jsonl`."""
+        """Return the numbers and the logged values of the epochs `first` to `end - 1`, read from `metrics.jsonl`."""
         if first >= end:
             return []
         lines = [json.loads(line) for line in self._run.path(METRICS).read_text(encoding="utf-8").splitlines()]
         return [(line["epoch"], _values(line)) for line in lines if first <= line["epoch"] < end]
 
     def _start(self, name: str) -> None:
-        """Open the tracker run of a model, or continue that of an interrupted training."""
+        """Open a new run for a model in each tracker, or continue the run of an interrupted training."""
         is_new = name not in self._state
         own = self._state.setdefault(name, {"id": uuid.uuid4().hex[:12], "epochs": 0})
         self._current = name
@@ -146,7 +146,7 @@ class Tracking:
                 use(self._open[name])
 
     def close(self) -> None:
-        """End the open tracker runs. An unfinished one can be continued later."""
+        """End the open runs of all trackers. An unfinished run can be continued later."""
         self._each(lambda tracker: tracker.finish())
         self._open.clear()
         self._current = ""
@@ -171,7 +171,7 @@ def _values(epoch: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _flat(config: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
-    """Return the settings as `section.name`. Values that are not numbers become text."""
+    """Return all settings in one dict with keys such as `section.name`. Values that are not numbers become text."""
     named = {f"{section}.{name}": value for section, own in config.items() for name, value in own.items()}
     return {name: value if isinstance(value, bool | int | float) else str(value) for name, value in named.items()}
 
@@ -232,4 +232,5 @@ OPEN: dict[str, Callable[[Path, str, Mapping[str, Any], bool], Any]] = {
     "wandb": _open_wandb,
     "swanlab": _open_swanlab,
 }
-"""Functions that open the trackers. Nothing is sent over a network unless the tracker's own variable asks for it."""
+"""For each tracker by name, the function that opens it. Nothing is sent over a network, unless the user has set the
+environment variable of the tracker for this."""

@@ -81,7 +81,10 @@ class ModelFactory:
         )
 
     def _encoder(self, key: Hashable | None, build: Callable[[], AnyEncoder]) -> Encoder:
-        """Return a copy of the encoder with this key, which is built on first use. Without a key, build a new one."""
+        """Return a copy of the encoder with this key. The encoder is built when its key is first used.
+
+        If the key is None, return a new encoder.
+        """
         if key is None:
             return build()
         if key not in self._pretrained:
@@ -115,8 +118,8 @@ class Workspace:
         tables: encodes the pairs.
         vocabulary: words of the training split, for a text encoder that is trained from scratch.
         encoder_runs: the numbers of texts and images encoded so far, without those found in the feature store.
-        train, val: row numbers of each split, in the order of the data set.
-        targets: class number of each row [N].
+        train, val: row numbers of the training pairs and of the validation pairs, in the order of the data set.
+        targets: class number of each of the N pairs [N].
     """
 
     def __init__(self, plan: Plan, progress: Progress = silent, encoded: Callable[[], None] = lambda: None) -> None:
@@ -137,7 +140,7 @@ class Workspace:
     def trainer(self, config: ResolvedConfig) -> tuple[SentimentModel, Table, Trainer]:
         """Make an initial model, its table, and its trainer.
 
-        Train each model to its end before making the next, since Accelerate has one state per process.
+        A model must be trained to its end before the next trainer is made, since Accelerate has one state per process.
 
         Raises:
             MmsentError: no pair has a text, no pair has an image, or the disk is full.
@@ -163,7 +166,7 @@ class Workspace:
         return self.tables.table(model, Augmentation.of(fit), Rows(self.train, self.val, views), self.progress)
 
     def features(self, encoder: Encoder, texts: Sequence[str | None] | None = None) -> np.ndarray:
-        """Compute the features float32 [N, D] of every pair by a frozen encoder; see `TableBuilder.frozen_column`."""
+        """Compute features float32 [N, D] of all N pairs with a frozen encoder; see `TableBuilder.frozen_column`."""
         column = self.tables.frozen_column(encoder, self.progress, texts)
         return np.concatenate([pool(encoder, batch) for batch in column.batches(FEATURE_BATCH)])
 

@@ -1,12 +1,13 @@
 """`ablate`: measure the contribution of each modality to a trained model.
 
-An ensemble is evaluated as a whole, with its probes and its stacker. Each pair of its own run is predicted by models,
-probes and a stacker that were not trained on the fold of this pair.
+An ensemble is evaluated as a whole, with its probes (linear models) and its stacker (which combines all members). Each
+pair of the ensemble's own run is predicted by models, probes and a stacker that were not trained on the fold of this
+pair.
 
-A modality is removed in several ways, since each way has its own bias. Zeros (the published way) never occur in
-training. The training mean is typical but uninformative. The feature of another pair is real but unrelated. The feature
-for a missing modality was learned from pairs without this modality. Only models that are trained on one modality
-(`--retrain`) show how good this modality can be alone.
+A modality is removed in several ways, since each way has its own bias. A feature of zeros (the published way) never
+occurs in training. The mean feature of the training pairs is typical but uninformative. The feature of another pair is
+real but unrelated. The feature for a missing modality was learned from pairs without this modality. Only models that
+are trained on one modality (`--retrain`) show how good this modality can be alone.
 
 `--retrain` trains models on one modality, with the settings of the ablated model. For an ensemble, it trains ensembles
 over the same folds, with models of one modality, the probes that read this modality, and a stacker. Their predictions
@@ -45,7 +46,10 @@ PERMUTATION_SEEDS = {"text": 0, "image": 1}
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Predicted class numbers [N] from the text alone, the image alone, and neither, by one method of removal."""
+    """Predicted class numbers [N] from the text alone, from the image alone, and without both.
+
+    All three are made with the same method of removing a modality.
+    """
 
     text: np.ndarray
     image: np.ndarray
@@ -54,7 +58,7 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """N evaluated pairs in one or several parts, each with the model that predicts it.
+    """N evaluated pairs in one or several parts. Each part has its own model, which predicts the pairs of this part.
 
     There are several parts if an ensemble is evaluated on its own folds. Modalities are exchanged only between pairs of
     the same part.
@@ -70,11 +74,11 @@ class Evaluated:
     progress: Progress = silent
 
     def logits(self) -> np.ndarray:
-        """Compute the logits [N, C] of the pairs as they are."""
+        """Compute the logits [N, C] of the pairs with both modalities."""
         return self._joined([subject.logits() for subject, _ in self.subjects])
 
     def without(self) -> dict[str, Predictions]:
-        """Predict the pairs without one or both modalities, by each method."""
+        """Predict the pairs without one or both modalities. Returns the predictions for each method of removal."""
         parts = [remove(subject) for subject, _ in self._counted("predicting without text or image")]
         names = [each.name for each in fields(Predictions)]
         return {
@@ -86,7 +90,7 @@ class Evaluated:
         """Compute the logits [M, C] of a sample without the interaction of text and image; see `additive_part`.
 
         Args:
-            sample: numbers of M of the N pairs, ascending.
+            sample: row numbers of the M pairs of the sample, ascending.
         """
         chosen = [np.flatnonzero(np.isin(places, sample)) for places in self._places()]
         parts = [
@@ -98,7 +102,7 @@ class Evaluated:
         return np.concatenate([logits for logits, _ in parts])[order]
 
     def _counted(self, stage: str) -> Iterator[tuple[Subject, np.ndarray]]:
-        """Return the models with the rows of their pairs, and report how many are done."""
+        """Yield each model with the row numbers of its pairs, and report the number of finished models."""
         total = len(self.subjects)
         for done, subject in enumerate(self.subjects):
             self.progress(Stage(stage, done, total, "model"))
@@ -106,7 +110,7 @@ class Evaluated:
         self.progress(Stage(stage, total, total, "model"))
 
     def _places(self) -> Iterator[np.ndarray]:
-        """Return the positions of each part's pairs among all N."""
+        """Return, for each part, the positions of its pairs among all N evaluated pairs."""
         return (np.searchsorted(self.rows, rows) for _, rows in self.subjects)
 
     def _joined(self, parts: Sequence[np.ndarray]) -> np.ndarray:
@@ -117,7 +121,7 @@ class Evaluated:
 
 
 def remove(subject: Subject) -> dict[str, Predictions]:
-    """Predict the pairs of one model without one or both modalities, by each method."""
+    """Predict the pairs of one model without one or both modalities. Returns the predictions for each method."""
     others = {side: another_pair(len(subject), seed) for side, seed in PERMUTATION_SEEDS.items()}
 
     def replace(method: str) -> Callable[[Sequence[str]], np.ndarray]:
@@ -138,7 +142,7 @@ UNIMODAL = {"text": "text-only", "image": "image-only"}
 
 
 def require_training_pairs(target: AblationTarget) -> None:
-    """Check that there are training pairs apart from the evaluated ones.
+    """Check that there are training pairs apart from the evaluated pairs.
 
     Raises:
         ConfigError: there are no other training pairs.
@@ -157,11 +161,11 @@ def require_training_pairs(target: AblationTarget) -> None:
 
 
 def retrain(experiment: Experiment, most_frequent: int) -> Predictions:
-    """Train unimodal models, and predict the evaluated pairs.
+    """Train a text-only and an image-only model (or ensemble), and predict the evaluated pairs with each.
 
     Args:
         experiment: the pairs, and the run that keeps the trained models.
-        most_frequent: number of the most frequent class, which is predicted without either modality.
+        most_frequent: number of the most frequent class. It is the prediction without text and image.
     """
     plan = experiment.plan
     nothing = np.full_like(experiment.true, most_frequent)
@@ -187,9 +191,10 @@ def _ensemble_predicts(experiment: Experiment, side: str) -> np.ndarray:
 
 BOTH = "both"
 COMBINING = "combining texts and images"
-"""Name of the stage that computes EMAP."""
+"""Name of the stage that computes EMAP, shown as progress."""
 TOKEN_EMAP_PAIRS = 100
-"""Maximum number of pairs if the fusion attends over tokens, which takes about 100 times as long per combination."""
+"""Maximum number of pairs for EMAP if the fusion reads tokens. Such a fusion takes about 100 times as long for each
+combination of a text and an image."""
 EMAP_SEED = 2
 
 
@@ -262,7 +267,7 @@ def ablate(
 
 
 def arm_name(side: str, method: str) -> str:
-    """Return the name of the arm with this input and method."""
+    """Return the name of the arm that gets only `side` (text or image). `method` removes the other modality."""
     return f"{side} only, {method}"
 
 
@@ -322,7 +327,7 @@ def _agreement(method: str, predictions: Predictions, true: np.ndarray) -> Agree
 
 
 def _shapley(method: str, predictions: Predictions, both: np.ndarray, true: np.ndarray) -> Shapley:
-    """Return the gain in accuracy from each modality, averaged over the two orders of adding them."""
+    """Return the gain in accuracy from each modality. It is averaged over the two orders of adding text and image."""
     accuracy = {name: float((getattr(predictions, name) == true).mean()) for name in ("text", "image", "nothing")}
     full = float((both == true).mean())
     return Shapley(
@@ -334,7 +339,7 @@ def _shapley(method: str, predictions: Predictions, both: np.ndarray, true: np.n
 
 
 def _emap_rows(count: int, examined: AblationTarget, settings: AblateSettings) -> np.ndarray:
-    """Return the numbers of the pairs for EMAP [M], a random sample if there are too many."""
+    """Return the numbers [M] of the pairs for which EMAP is computed. If there are too many, draw a random sample."""
     limit = min(settings.emap_pairs, TOKEN_EMAP_PAIRS if examined.reads_tokens else settings.emap_pairs)
     if count <= limit:
         return np.arange(count)

@@ -1,8 +1,9 @@
 """Predict pairs by an ensemble (models, probes and stacker) with one modality replaced or removed.
 
 A linear probe reads one modality, so its logits are computed once per pair. If the feature is replaced by zeros, the
-logits are the bias of the probe. If it is replaced by the mean feature, they are the mean of all logits. A probe that
-reads both modalities also uses their cosine, or a kernel over both. So its logits are computed for each requested pair.
+logits are the bias of the probe. If it is replaced by the mean feature, they are the mean logits of the training pairs.
+A probe that reads both modalities also uses the cosine of the two features, or a kernel over both features. So its
+logits are computed for each requested pair.
 
 Shape letters: N pairs, M requested pairs, E members, C classes, D feature width.
 """
@@ -39,7 +40,7 @@ class EncodedProbe:
         logits: logits [N, C].
         present: [N] bool, True if a pair has the modality.
         prior: log-probabilities [C] for a pair without the modality.
-        zero, mean: logits [C] for a feature of zeros, and for the mean feature in training.
+        zero, mean: logits [C] for a feature of zeros, and for the mean feature of the training pairs.
     """
 
     modality: str
@@ -50,7 +51,12 @@ class EncodedProbe:
     mean: np.ndarray
 
     def log_probabilities(self, rows: Mapping[str, np.ndarray], removed: Mapping[str, str]) -> np.ndarray:
-        """Compute log-probabilities [M, C] of M pairs. `rows` has the pairs that provide text and image."""
+        """Compute log-probabilities [M, C] of M pairs.
+
+        Args:
+            rows: for `text` and `image`, the numbers [M] of the pairs that provide this modality.
+            removed: see `EncodedModel.logits`.
+        """
         method, own = removed.get(self.modality), rows[self.modality]
         if method is None:
             return np.where(self.present[own, None], log_softmax(self.logits[own]), self.prior)
@@ -67,7 +73,7 @@ class EncodedJointProbe:
     Attributes:
         probe: the probe.
         inputs: the inputs of the N pairs.
-        means: the mean feature [D] in training, by key of `ProbeInputs.pooled`.
+        means: for each key of `ProbeInputs.pooled`, the mean feature [D] of the training pairs.
     """
 
     probe: Probe
@@ -75,7 +81,7 @@ class EncodedJointProbe:
     means: Mapping[str, np.ndarray]
 
     def log_probabilities(self, rows: Mapping[str, np.ndarray], removed: Mapping[str, str]) -> np.ndarray:
-        """Compute log-probabilities [M, C] of M pairs. `rows` has the pairs that provide text and image."""
+        """Compute log-probabilities [M, C] of M pairs; see `EncodedProbe.log_probabilities`."""
         count = len(rows["text"])
         parts = [slice(start, start + CLASSIFIER_BATCH) for start in range(0, count, CLASSIFIER_BATCH)]
         return np.concatenate([self._part({each: own[part] for each, own in rows.items()}, removed) for part in parts])
@@ -95,7 +101,7 @@ class EncodedJointProbe:
 
 @dataclass(frozen=True, slots=True)
 class EncodedMembers:
-    """The members of an ensemble, with N encoded pairs. The first member is the mean of the models; probes follow."""
+    """The members of an ensemble, with N encoded pairs. The mean of all models is one member; each probe is another."""
 
     models: Sequence[EncodedModel]
     probes: Sequence[EncodedProbe | EncodedJointProbe]
@@ -109,7 +115,9 @@ class EncodedMembers:
         image_rows: np.ndarray | None = None,
         removed: Mapping[str, str] = NOTHING,
     ) -> np.ndarray:
-        """Compute the log-probabilities [M, E, C] of each member. Arguments as in `EncodedModel.logits`."""
+        """Compute the log-probabilities [M, E, C] of M pairs by each member. For the arguments, see
+        `EncodedModel.logits`.
+        """
         every = np.arange(len(self))
         rows = {
             "text": every if text_rows is None else text_rows,
@@ -137,12 +145,12 @@ class EncodedEnsemble:
         image_rows: np.ndarray | None = None,
         removed: Mapping[str, str] = NOTHING,
     ) -> np.ndarray:
-        """Compute the log-probabilities [M, C] of M pairs. Arguments as in `EncodedModel.logits`."""
+        """Compute the log-probabilities [M, C] of M pairs; for the arguments, see `EncodedModel.logits`."""
         return self.stacker.log_probabilities(self.members.votes(text_rows, image_rows, removed))
 
 
 def encode_ensemble(ensemble: Ensemble, stacker: Stacker, workspace: Workspace, encoding: Encoding) -> EncodedEnsemble:
-    """Encode the validation pairs of a workspace for the saved ensemble."""
+    """Encode the validation pairs of a workspace with the saved ensemble."""
     val, train = np.array(workspace.val), np.array(workspace.train)
     models = [encoding.of(model, workspace.val, workspace.train) for model in ensemble.models]
     inputs = _inputs(ensemble, workspace, encoding.table)
@@ -153,10 +161,10 @@ def encode_ensemble(ensemble: Ensemble, stacker: Stacker, workspace: Workspace, 
 def encode_folds(
     ensemble: Ensemble, workspace: Workspace, encoding: Encoding
 ) -> list[tuple[EncodedEnsemble, np.ndarray]]:
-    """Encode each fold for the models, probes and stacker that were not trained on it.
+    """Encode the pairs of each fold, for models, probes and a stacker that were not trained on these pairs.
 
     These are the models of the fold, probes that are fit without the fold, and a stacker that is fit on the out-of-fold
-    predictions of the other folds. So the predictions are the out-of-fold predictions of the run.
+    predictions of the other folds. So they make the same predictions as the run, out of fold.
 
     Returns:
         An ensemble for each fold, with the row numbers of its pairs.
@@ -201,7 +209,7 @@ def _inputs(ensemble: Ensemble, workspace: Workspace, table: Table) -> ProbeInpu
 def _encoded_probe(
     probe: Probe, inputs: ProbeInputs, rows: np.ndarray, train: np.ndarray
 ) -> EncodedProbe | EncodedJointProbe:
-    """Compute the logits of a probe for some rows, and for the mean feature of the training rows."""
+    """Encode the pairs `rows` for a probe. Its mean logits or mean features are computed from the pairs `train`."""
     spec = find_probe(probe.name)
     if spec.source == "both_encoders":
         means = {

@@ -21,10 +21,10 @@ from mmsent_cli.model import MODALITIES, Batch, SentimentModel, replace_feature
 from mmsent_cli.training.loop import EVALUATION_BATCH
 
 CLASSIFIER_BATCH = 1024
-"""Pairs per forward pass of fusion and head."""
+"""Number of pairs in one forward pass of fusion and head."""
 ZERO, MEAN, MISSING = "zero", "mean", "missing"
-"""Ways to remove a modality: its feature becomes zero, its mean in training, or the learned feature for a missing
-modality."""
+"""Ways to remove a modality: its feature is replaced by zeros, by the mean feature of the training pairs, or by the
+feature that the model has learned for a missing modality."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -51,7 +51,7 @@ class Features:
     tokens: tuple[Tensor, ...] | None
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Encoded:
-        """Return the features of some pairs, with tokens padded to the longest."""
+        """Return the features of some pairs. Their tokens are padded to the length of the longest sequence."""
         index = torch.as_tensor(rows, device=self.pooled.device)
         if self.tokens is None:
             return Encoded(self.pooled[index])
@@ -69,7 +69,7 @@ class EncodedModel:
         rows: row numbers of N pairs.
         compute: device and precision.
         keeps_tokens: True if the fusion reads tokens. Otherwise tokens are discarded, which saves memory.
-        means: the mean feature [D] of each modality in training, for `MEAN`.
+        means: for each modality, the mean feature [D] of the training pairs. It is used to remove a modality by `MEAN`.
 
     Attributes:
         text, image: features of the N pairs.
@@ -135,7 +135,11 @@ class EncodedModel:
 def encode_rows(
     model: SentimentModel, table: Table, rows: Sequence[int], compute: Compute
 ) -> Iterator[tuple[Encoded, Encoded, Tensor]]:
-    """Encode pairs batch by batch. Yields text features, image features and presence [B, 2]."""
+    """Encode pairs batch by batch.
+
+    Yields:
+        For a batch of B pairs: the text features, the image features, and the presence of text and image (bool [B, 2]).
+    """
     model.to(compute.device).eval()
     for rows_batch in table.batches(rows, EVALUATION_BATCH):
         moved: Any = send_to_device(rows_batch, compute.device)
@@ -146,7 +150,7 @@ def encode_rows(
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """The arguments for encoding pairs for a model.
+    """The settings with which pairs are encoded for a model.
 
     Attributes:
         table: the table of all pairs.
@@ -165,7 +169,7 @@ class Encoding:
 
 
 def mean_features(model: SentimentModel, table: Table, rows: Sequence[int], compute: Compute) -> dict[str, Tensor]:
-    """Return the mean pooled feature [D] of each modality over the pairs that have it."""
+    """Return the mean pooled feature [D] of each modality. Only pairs that have the modality are used for the mean."""
     sums: dict[str, Any] = dict.fromkeys(MODALITIES, 0.0)
     counts: dict[str, Any] = dict.fromkeys(MODALITIES, 0)
     for *both, present in encode_rows(model, table, rows, compute):

@@ -35,9 +35,10 @@ class AblationTarget:
     Attributes:
         checkpoint: the checkpoint file.
         epoch: the epoch of the checkpoint, counted from 1.
-        ensemble, description: the model or ensemble of the checkpoint, and its metadata.
+        ensemble: the ensemble in the checkpoint. A single model is an ensemble of one model.
+        description: the metadata of the checkpoint.
         plan: the pairs. The training pairs are used for mean features and for retrained models.
-        source: a description of the pairs.
+        source: a description of the evaluated pairs, in words.
         notes: notes for the report.
     """
 
@@ -57,7 +58,7 @@ class AblationTarget:
 
     @property
     def reads_tokens(self) -> bool:
-        """True if the fusion attends over tokens."""
+        """True if the fusion reads the features of single tokens, as an attention does."""
         return find_fusion(self.description.model.fusion).reads == "tokens"
 
     def subjects(self, workspace: Workspace) -> list[tuple[Subject, np.ndarray]]:
@@ -167,9 +168,9 @@ def _own_pairs(
 
 
 def _single(model: ResolvedModel) -> ResolvedModel:
-    """Return the settings of a single model, which a plan without folds accepts.
+    """Return the same settings without those for an ensemble, since a plan without folds accepts only a single model.
 
-    They are used if the evaluated pairs are not those of the run. The saved ensemble itself is not changed.
+    They are used if the evaluated pairs are not the pairs of the run. The saved ensemble itself is not changed.
     """
     return replace(model, probes=(), logit_adjustment=0.0, models_per_fold=1)
 

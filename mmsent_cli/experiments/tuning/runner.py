@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 MODEL = "model "
-"""Prefix of a trial's user attributes, one per seed: `model 0`, `model 1`, …"""
+"""Prefix of the names under which the models of a trial are saved in the database, one per seed: `model 0`, `model 1`,
+…"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +74,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrialRecord:
-    """A finished trial. `is_complete` is False if it was stopped early."""
+    """A finished trial. `is_complete` is False if the trial was stopped early."""
 
     phase: str
     settings: dict[str, Value]
@@ -82,7 +83,7 @@ class TrialRecord:
 
     @classmethod
     def of(cls, trial: "FrozenTrial") -> "TrialRecord":
-        """Read a trial of the study. A trial with the settings of an earlier one has no models."""
+        """Read a trial of the study. A trial with the settings of an earlier trial has no models."""
         attributes = trial.user_attrs
         names = [f"{MODEL}{number}" for number in range(len(attributes))]
         models = tuple(Model.from_plain(attributes[name]) for name in names if name in attributes)
@@ -95,7 +96,7 @@ class TrialRecord:
         return float(np.mean([metric.value(score) for score in self.best_scores(monitor)]))
 
     def best_scores(self, monitor: str) -> list[EpochScore]:
-        """Return the best epoch of each model."""
+        """Return the scores of each model at its best epoch."""
         return [Monitor(monitor).best(model.curve) for model in self.models]
 
 
@@ -112,7 +113,7 @@ def rank(trials: Sequence[TrialRecord], monitor: str) -> list[int]:
 
 
 def distinct(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Leave out trials that repeat earlier settings. Of equal trials, a complete one is kept if there is one."""
+    """Leave out trials that repeat earlier settings. Of trials with the same settings, a complete one is preferred."""
     kept: dict[tuple[tuple[str, Value], ...], TrialRecord] = {}
     for trial in trials:
         key = tuple(trial.settings.items())
@@ -124,7 +125,7 @@ def distinct(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
 def describe(
     trial: TrialRecord, number: int, true: np.ndarray, labels: Sequence[str], monitor: str, advice: str = ""
 ) -> TrialResult:
-    """Make the row of a trial. Scores and interval are from the best epoch; `best_epoch` is for the first seed.
+    """Make the row of a trial in the result. Its scores are from the best epoch; `best_epoch` is for the first seed.
 
     Args:
         trial: a trial with at least one model.
@@ -160,13 +161,13 @@ def describe(
 def compare_trials(
     best: TrialRecord, other: TrialRecord, true: np.ndarray, classes: int, comparisons: int = 1
 ) -> tuple[Difference, Difference]:
-    """Test the differences in accuracy and macro-F1 of two trials, by nested selection.
+    """Test the differences between two trials in accuracy and in macro-F1. The predictions are from nested selection.
 
     Args:
         best, other: two complete trials with the same seeds.
         true: true class numbers of the validation pairs [N].
-        classes: C.
-        comparisons: number of trials that the best one is compared with.
+        classes: number of classes.
+        comparisons: number of trials that the best trial is compared with.
     """
     nested = [np.stack([model.nested for model in trial.models]) for trial in (best, other)]
     right = [accuracy_scores(true, predicted) for predicted in nested]
@@ -183,9 +184,10 @@ RATE_DIGITS = 12
 class Search:
     """The trials of a tuning.
 
-    `sequence` multiplies the learning rates by each factor at the first weight decay, then tries the other decays at
-    the best rates. If no encoder is trained, only the learning rate of the head is multiplied. `grid` tries every
-    combination of the space. `tpe` tries settings that the sampler chooses.
+    There are three strategies. `sequence` first tries several learning rates with the first weight decay: the given
+    rates, multiplied by each factor. Then it tries the other weight decays with the best rates. If no encoder is
+    trained, only the learning rate of the head is multiplied. `grid` tries every combination of the space. `tpe` tries
+    settings that a sampler chooses.
 
     Args:
         plan: pairs and settings of all trials.
@@ -194,8 +196,8 @@ class Search:
 
     Attributes:
         first: the tasks that do not depend on the results of other tasks.
-        models: all different model configurations of the trials. With a sampler, these are not known in advance, so
-            they are the configurations in which one setting has a value of the space.
+        models: all different model configurations of the trials. If a sampler chooses the settings, the trials are not
+            known in advance. Then these are the configurations in which one setting has a value of the space.
         total: the number of trials.
 
     Raises:
@@ -243,7 +245,7 @@ class Search:
         ]
 
     def _check(self, settings: Sequence[dict[str, Value]]) -> None:
-        """Check that each configuration can be built, before the first model is trained."""
+        """Check that the plan can be combined with each of the settings, and set `models`. Nothing is trained yet."""
         self.models = tuple(dict.fromkeys(configure(self.plan, chosen).model for chosen in settings))
 
 
@@ -252,7 +254,7 @@ def _times(rate: float, factor: float) -> float:
 
 
 ENCODER_RUNS = "encoder runs of "
-"""Prefix of the study's user attributes with the encoder runs of each run folder."""
+"""Prefix of the names under which the study has, for each run folder, the numbers of encoded texts and images."""
 WAITING = "waiting for trials of other processes"
 
 
@@ -323,7 +325,7 @@ class Tuner:
         self._reported.add(trial.number)
 
     def _propose(self, trial: "Trial") -> dict[str, Value]:
-        """Make the sampler choose settings. They depend only on the seed, the task and the finished trials."""
+        """Make the sampler choose settings. They depend only on the seed, the task number and the finished trials."""
         index = int(trial.user_attrs[TASK].rpartition("-")[2])
         seed = np.random.SeedSequence([self.search.seeds[0], index]).generate_state(1)[0]
         return self.tasks.propose(trial, self.search.space, int(seed))
@@ -391,6 +393,6 @@ class Tuner:
 
 
 def name_of(settings: dict[str, Value]) -> str:
-    """Return settings as one line of text."""
+    """Return settings as one line of text, such as `encoder_lr=1e-05 fusion=gmu`."""
     shown = {name: value if isinstance(value, str) else f"{value:.3g}" for name, value in settings.items()}
     return " ".join(f"{name}={value}" for name, value in shown.items())

@@ -60,7 +60,7 @@ NOT_TUNABLE = {
     "monitor": "all trials are compared by the same metric",
     "seed": "the best of several seeds is luck, not a setting (see --seeds)",
 }
-"""The settings of ModelConfig and FitConfig that cannot be tuned, each with the reason."""
+"""The settings of ModelConfig and FitConfig that cannot be tuned, each with the reason in words."""
 
 FIT, MODEL = ({field.name: field.type for field in fields(section)} for section in (FitConfig, ModelConfig))
 SPACE_HINT = "write NAME=A|B|C, NAME=LOW:HIGH or NAME=LOW:HIGH:log, for example encoder_lr=1e-5:1e-3:log"
@@ -80,7 +80,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A range of numbers from `low` to `high`; of whole numbers if both limits are whole numbers."""
+    """A range of numbers from `low` to `high`. If both limits have the type int, all values are whole numbers."""
 
     name: str
     low: float | int
@@ -89,7 +89,7 @@ class Range:
 
     @property
     def values(self) -> tuple[Value, ...]:
-        """Return both limits."""
+        """Return the two limits of the range."""
         return self.low, self.high
 
     def suggest(self, trial: "Trial") -> Value:
@@ -130,7 +130,7 @@ def combinations(space: Sequence[Choices | Range]) -> list[dict[str, Value]]:
 
 
 def configure(plan: Plan, settings: dict[str, Value]) -> ResolvedConfig:
-    """Return the plan's configuration with some settings changed. A new fusion also changes the default head.
+    """Return the plan's configuration with the given settings. A new fusion also gets its own default head.
 
     Raises:
         ConfigError: the settings are incompatible.

@@ -1,10 +1,10 @@
-"""The study of a search: a database with its trials. Several processes can share the tasks of a study.
+"""The study of a tuning: the trials in a database. A task is a trial to train. Several processes can share the tasks.
 
 Optuna is imported inside functions, since its import takes nearly a second and only `tune` needs it.
 
-A process adds the next free task as a waiting trial, and then takes the oldest waiting trial in one transaction of the
-database. If two processes add the same task at once, the trial with the higher number is given up. The database numbers
-the trials, so both processes agree. The tasks of processes that have died become free again.
+A process adds the next free task to the study as a waiting trial. Then it takes the oldest waiting trial, in one
+transaction of the database. If two processes add the same task at once, the trial with the higher number is given up.
+The database numbers the trials, so both processes agree. The tasks of processes that have died become free again.
 
 Rejected: Optuna's GridSampler and `Study.optimize`. The sampler can give one combination to two processes, and
 `optimize` fails if another process has marked its trial as dead.
@@ -35,7 +35,7 @@ LOCK_TIMEOUT_SECONDS = 60
 """Time that SQLite waits for the lock of another process."""
 CONNECT_ATTEMPTS = 10
 FIRST_PRUNED_EPOCH = 2
-"""Earliest epoch after which a trial can be stopped. The first epoch is mostly warm-up."""
+"""Earliest epoch after which a trial can be stopped early. In the first epoch, the learning rate mostly warms up."""
 DIGEST = "digest"
 Direction = Literal["maximize", "minimize"]
 URL_HINT = "give a database URL, such as sqlite:///study.db or postgresql://user@host/name"
@@ -44,7 +44,7 @@ URL_HINT = "give a database URL, such as sqlite:///study.db or postgresql://user
 def open_study(
     settings: TuneSettings, own_file: Path, direction: Direction, digest: str
 ) -> tuple["Study", "RDBStorage"]:
-    """Open the study of the settings, or create it.
+    """Open the study that the settings name, or create it. Returns the study and its database.
 
     Args:
         settings: settings of `tune`.
@@ -91,7 +91,7 @@ def quiet_optuna() -> Iterator[None]:
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Return a context manager that raises an MmsentError if the database fails."""
+    """Raise an MmsentError instead of Optuna's error if the database fails in a `with` block."""
     from optuna.exceptions import StorageInternalError
 
     try:
@@ -140,7 +140,7 @@ def _open(url: str, is_shared: bool) -> "RDBStorage":
 
 
 def _file_url(path: Path) -> str:
-    """Return the URL of an SQLite file with any name."""
+    """Return the database URL of an SQLite file."""
     from sqlalchemy import URL
 
     return URL.create("sqlite", database=str(path.absolute())).render_as_string()
@@ -153,7 +153,7 @@ def _pruner(settings: TuneSettings) -> Any:
 
 
 def _require_same(study: "Study", direction: Direction, digest: str) -> None:
-    """Record the digest of a new study; check digest and direction of an existing one."""
+    """Record the digest in a new study. For an existing study, check its digest and direction."""
     recorded = study.user_attrs.get(DIGEST)
     is_new = recorded is None and not study.trials
     if study.direction.name.lower() != direction or not (is_new or recorded == digest):
@@ -193,7 +193,7 @@ def _shown(url: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the message of the database, without the SQL statement."""
+    """Return the error message of the database as one line, without the SQL statement."""
     deepest = error
     while deepest.__cause__ is not None:
         deepest = deepest.__cause__
@@ -201,13 +201,13 @@ def _reason(error: BaseException) -> str:
 
 
 TASK, PHASE, SETTINGS, BEGUN = "task", "phase", "settings", "begun"
-"""User attributes of a trial. `begun` is set after the first heartbeat."""
+"""Names of values that mmsent saves with a trial in the database. `begun` is saved after the first heartbeat."""
 POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A trial to train. `settings` is None if the sampler chooses them when the trial starts."""
+    """A trial to train. `settings` is None if a sampler chooses the settings when the trial starts."""
 
     phase: str
     index: int
@@ -215,7 +215,7 @@ class Task:
 
     @property
     def key(self) -> str:
-        """Name of the task in the study."""
+        """Name of the task in the study, such as `rates-0`."""
         return f"{self.phase}-{self.index}"
 
 
@@ -225,8 +225,8 @@ class TaskList:
     Args:
         study: the study with the trials.
         storage: the database of the study.
-        is_shared: True if other processes may work on the study. If False, a running trial belongs to a killed process
-            and is given up.
+        is_shared: True if other processes may work on the study. If False, a trial with the state "running" was left by
+            a killed process, so this trial is given up.
     """
 
     def __init__(self, study: "Study", storage: "RDBStorage", is_shared: bool) -> None:
@@ -238,11 +238,15 @@ class TaskList:
             self.give_up(trial.number)
 
     def finished(self) -> dict[str, "FrozenTrial"]:
-        """The finished trials by task, in the order of the trials."""
+        """Return the finished trials by the names of their tasks, in the order of the trials."""
         return {trial.user_attrs[TASK]: trial for trial in self._in_state("COMPLETE", "PRUNED")}
 
     def take(self, tasks: Sequence[Task]) -> "Trial | None":
-        """Return a trial to train, possibly of another task; None if other processes have taken all tasks."""
+        """Return a trial to train, or None if no trial is free now.
+
+        If `tasks` has a task without a trial, a trial is added for it. The returned trial is the oldest waiting trial,
+        so its task may be another one.
+        """
         self._give_up_lost()
         taken = self._live()
         missing = [task for task in tasks if task.key not in {trial.user_attrs.get(TASK) for trial in taken}]
@@ -277,7 +281,7 @@ class TaskList:
             raise
 
     def propose(self, trial: "Trial", space: Sequence[Choices | Range], seed: int) -> dict[str, Value]:
-        """Make the sampler choose settings. They depend only on the finished trials and the seed."""
+        """Make the sampler choose settings for a trial. They depend only on the finished trials and on the seed."""
         from optuna.samplers import TPESampler
 
         self.study.sampler = TPESampler(seed=seed)
@@ -286,11 +290,11 @@ class TaskList:
         return settings
 
     def complete(self, trial: "Trial", value: float) -> None:
-        """Finish a trial."""
+        """Mark a trial as complete. `value` is its monitored metric."""
         self.study.tell(trial, value, skip_if_finished=True)
 
     def prune(self, trial: "Trial") -> None:
-        """Finish a trial that was stopped early."""
+        """Mark a trial as pruned, which means stopped early."""
         self._end(trial.number, "PRUNED")
 
     def give_up(self, number: int) -> None:

@@ -1,7 +1,7 @@
 """`tune`: try settings on the same pairs, and test the difference between the two best trials.
 
-A database contains the complete state of each trial. So a tuning can be resumed, and several processes can share it and
-return the same result.
+A database contains the complete state of each trial. So a tuning can be resumed, and several processes can share the
+trials of one tuning. All these processes return the same result.
 """
 
 import hashlib
@@ -38,7 +38,8 @@ from mmsent_cli.training.metrics import Monitor
 from mmsent_cli.training.plan import Plan
 
 LISTED_PHASES = ("rates", "decays", "grid")
-"""Phases that try listed values. A sampler prefers values near good ones, so its extreme values mean little."""
+"""Phases of a tuning that try values from a list. The phase `tpe` is not among them: its sampler prefers values near
+good values, so the largest and the smallest tried value mean little."""
 DIGITS = 2
 
 
@@ -75,7 +76,10 @@ def _edge(plan: Plan, trials: Sequence[TrialResult], best: TrialResult, name: st
 
 
 def _beyond(value: float | int, near: float | int) -> float | int | None:
-    """Return the next value to try: the best value times its ratio to the neighbouring value; None if one is 0."""
+    """Return the next value to try: `value * value / near`; None if one of these two values is 0.
+
+    `value` is the best value, and `near` is the tried value next to it.
+    """
     if not value or not near:
         return None
     step = float(f"{value * value / near:.{DIGITS}g}")
@@ -106,8 +110,8 @@ def tune(plan: Plan, settings: TuneSettings, run: Run, progress: Progress = sile
         progress: receives progress events.
 
     Returns:
-        The result, and the class numbers [M, N] that the M models of complete trials predict for N validation pairs by
-        nested selection. The result is not written yet.
+        The result, and class numbers [M, N]: the predictions of the M models of complete trials for the N validation
+        pairs, by nested selection. The result is not written yet.
 
     Raises:
         ConfigError: the space cannot be searched, a fusion cannot use the encoders, the database cannot be opened, or
@@ -170,7 +174,7 @@ def _result(tuner: Tuner, trials: Sequence[TrialRecord], repeated: int) -> TuneR
 def _runner_up(
     trials: Sequence[TrialRecord], best: int, others: Sequence[int], true: np.ndarray, classes: int
 ) -> dict[str, Any]:
-    """Return the difference between the two best trials, as fields of the result."""
+    """Return the difference between the two best trials, as values of fields of `TuneResult`."""
     if not others:
         return {}
     accuracy, macro_f1 = compare_trials(trials[best], trials[others[0]], true, classes)
@@ -186,7 +190,10 @@ def _runner_up(
 def _undecided(
     trials: Sequence[TrialRecord], best: int, others: Sequence[int], true: np.ndarray, classes: int
 ) -> tuple[int, ...]:
-    """Return the other trials that are not distinguishable from the best one by accuracy or macro-F1 (Holm's p)."""
+    """Return the numbers of the trials that differ from the best trial neither in accuracy nor in macro-F1.
+
+    The differences are tested with p values that are adjusted by Holm's method.
+    """
     gaps = [compare_trials(trials[best], trials[other], true, classes, len(others)) for other in others]
     adjusted = [holm([gap.p for gap in metric]) for metric in zip(*gaps, strict=True)]
     names = [
@@ -205,9 +212,10 @@ def _notes(search: Search, repeated: int) -> list[str]:
 
 
 def _digest(plan: Plan, settings: TuneSettings) -> str:
-    """Return a digest of everything that affects the trials and their metrics. Locations of files do not affect it.
+    """Return a SHA-256 digest of everything that affects the trials and their metrics.
 
-    The number of trials of `tpe` is left out, so that trials can be added to a study.
+    Locations of files do not affect the digest. The number of trials is left out too, so that the strategy `tpe` can
+    add trials to an existing study.
     """
     config = to_dict(plan.config)
     request = {

@@ -1,4 +1,4 @@
-"""Export a model with a model card, and compare its predictions with those of mmsent."""
+"""Export a model with a model card, and compare its predictions with the predictions of mmsent."""
 
 import json
 import shutil
@@ -23,11 +23,11 @@ ENGLISH_ONLY = ("minilm", "minilm-layers", "mpnet", "mpnet-layers", "bert", "cli
 
 
 def model_card(predictor: Predictor, result: ExportResult, run: Mapping[str, Any] | None) -> str:
-    """Return the content of README.md.
+    """Make the model card, which is the README.md of an exported model.
 
     Args:
         predictor: the exported model.
-        result: the result of the export, with the comparison.
+        result: the result of the export, including the comparison with mmsent.
         run: content of the run's `result.json`; None if it cannot be read.
     """
     model = predictor.description.model
@@ -115,7 +115,7 @@ def _members(predictor: Predictor) -> str:
 
 
 def _metrics(run: Mapping[str, Any] | None) -> list[str]:
-    """Return accuracy and macro-F1 of the run, with the pairs they were measured on."""
+    """Return Markdown lines with accuracy and macro-F1 of the run, and the number of measured pairs."""
     if run is None or not isinstance(run.get("accuracy"), int | float):
         return [NO_METRICS]
     lines = ["| metric | value |", "|---|---|", f"| accuracy | {run['accuracy']:.4f} |"]

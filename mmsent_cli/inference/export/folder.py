@@ -112,7 +112,7 @@ def run_script(folder: Path, pairs: Sequence[Pair]) -> list[dict[str, float]]:
 
 
 def _line(pair: Pair, scratch: Path) -> dict[str, str | None]:
-    """Return a pair as the script reads it. An image in memory is written to a file."""
+    """Return a pair as a line of the script's input. If its image is in memory, write the image to a file."""
     image = pair.image
     if isinstance(image, bytes):
         image = scratch / f"{len(list(scratch.iterdir()))}.image"
@@ -134,7 +134,7 @@ def _to_openvino(folder: Path) -> None:
 
 
 def _spec(predictor: Predictor, graph: EnsembleGraph, folder: Path) -> dict[str, Any]:
-    """Return the settings of the script, and write the tokenizers."""
+    """Return the content of `model.json`, from which the script reads its settings. Also write the tokenizers."""
     model, auxiliary = predictor.model, predictor.ensemble.auxiliary_encoders
     encoders: dict[str, Encoder[Any]] = {IDS: model.text, PIXELS: model.image}
     encoders |= {graph.inputs_of[name]: encoder for name, encoder in auxiliary.items()}

@@ -28,7 +28,7 @@ OUTPUT = "probabilities"
 OPSET = 18
 EXAMPLE_TOKENS = 7
 MAX_PROTOBUF_BYTES = 1_900_000_000
-"""The weights of a larger ONNX model are in a second file."""
+"""If the weights of an ONNX model are larger than this, they are written to a second file."""
 
 
 class EnsembleGraph(nn.Module):
@@ -37,6 +37,8 @@ class EnsembleGraph(nn.Module):
     Called with a dict of tensors: `ids` int64 [1, T], `pixels` uint8 [1, 3, H, W], `present` bool [1, 2] (text, image),
     `ids_NAME` or `pixels_NAME` for each auxiliary encoder, and float32 [1, F] features under the name of each probe
     that counts words or characters. Returns probabilities float32 [1, C].
+
+    Shape letters: T tokens, H and W height and width of an image, F features, C classes.
     """
 
     def __init__(self, ensemble: Ensemble) -> None:
@@ -80,7 +82,7 @@ class EnsembleGraph(nn.Module):
         return (joined + self._part("stacker_offsets")).softmax(dim=-1)
 
     def example(self) -> dict[str, Tensor]:
-        """Return inputs of the right shapes."""
+        """Return example inputs, with the names, shapes and types that the graph needs."""
         first = self._model(0)
         return {
             IDS: _example(first.text),
@@ -91,7 +93,7 @@ class EnsembleGraph(nn.Module):
         }
 
     def counted(self) -> dict[str, int]:
-        """The width of the features of each probe that counts words or characters."""
+        """Return the number of features of each probe that counts words or characters, by the name of the probe."""
         return {probe.name: len(probe.weight) for probe in self.probes if not find_probe(probe.name).pooled_names}
 
     def _logits(self, model: SentimentModel, stored: Mapping[str, Activations], present: Tensor) -> Tensor:
@@ -115,13 +117,13 @@ class EnsembleGraph(nn.Module):
         return torch.where(is_there, logits.log_softmax(dim=-1), self._part(f"{name}_prior"))
 
     def _kernel(self, name: str, parts: Sequence[Tensor]) -> Tensor:
-        """Compute the kernel [1, R] between a pair and the training pairs. `name` is the key of the probe."""
+        """Compute the kernel [1, R] between a pair and R training pairs. `name` is the key of the probe."""
         projected = [part @ self._part(f"{name}_projection_{number}") for number, part in enumerate(parts)]
         differences = torch.cat(projected, dim=1) + self._part(f"{name}_offset") - self._part(f"{name}_rows")
         return torch.exp(-differences.square().sum(dim=1))[None]
 
     def _pooled(self, name: str, inputs: Mapping[str, Tensor]) -> Tensor:
-        """Compute the features [1, D] of an auxiliary encoder."""
+        """Compute the features [1, D] of a pair with the auxiliary encoder `name`. D is the width of its features."""
         encoder, values = self._auxiliary(name), inputs[self.inputs_of[name]]
         given = Activations(values) if isinstance(encoder.inputs, ImageInputs) else _tokens(values)
         return encoder.prefix(given, encoder.n_stages).values
@@ -188,7 +190,7 @@ def _example(encoder: Encoder) -> Tensor:
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
-    """Return the features of one encoder, or of two encoders with their cosine, as `Probe` does."""
+    """Join the features of a probe as `Probe` does. The features of two encoders are followed by their cosine."""
     if len(parts) == 1:
         return parts[0]
     return torch.cat([*parts, torch.cosine_similarity(*parts, dim=1).unsqueeze(1)], dim=1)

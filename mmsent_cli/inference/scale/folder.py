@@ -28,9 +28,9 @@ class PartSummary:
 
     Attributes:
         file, number: see `Part`.
-        digest: digest of the part's rows.
-        tally: counts of its predictions.
-        flaws: flaws of its pairs.
+        digest: digest of the rows of the part.
+        tally: counts of the predictions of the part.
+        flaws: the pairs of the part that were dropped or blanked.
         notes: notes of the predictor.
         was_there: True if an earlier process finished the part.
     """
@@ -93,7 +93,7 @@ def remove_folder(folder: Path) -> None:
     """Delete a folder of parts, if it exists. Files that mmsent did not write are never deleted.
 
     Raises:
-        ConfigError: it is not a folder of parts, or it contains other files.
+        ConfigError: `folder` is not a folder of parts, or it contains other files.
     """
     if not folder.exists() and not folder.is_symlink():
         return
@@ -107,7 +107,7 @@ def require_free_folder(out: Path, force: bool) -> None:
     """Check that a folder of parts can get the name of an output, before any work is done.
 
     Raises:
-        ConfigError: something exists at this path. With `force`: it exists and is not a folder of parts.
+        ConfigError: a file or folder exists at this path. With `force`: it exists, and is not a folder of parts.
     """
     if not out.exists() and not out.is_symlink():
         return
@@ -149,7 +149,7 @@ def write_part(
 
     Args:
         path: the file.
-        rows: predictions, each with a flag for whether its label is given, and its kept cells.
+        rows: predictions, each with a flag that is True if its label is given, and with the kept cells.
         labels: class names in order.
         names: names of the kept columns.
         summary: the summary of the part.
@@ -171,7 +171,7 @@ def write_part(
 
 
 def read_summary(path: Path, file: int, number: int) -> PartSummary | None:
-    """Read the summary of a finished part. Returns None if there is none or if its file is damaged."""
+    """Read the summary of a finished part. Returns None if its file does not exist or is damaged."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -184,7 +184,7 @@ def read_summary(path: Path, file: int, number: int) -> PartSummary | None:
 
 
 def read_part(path: Path, labels: Sequence[str]) -> Iterator[tuple[Prediction, bool, tuple[str, ...]]]:
-    """Read the predictions of a part, each with a flag for whether its label is given, and its kept cells."""
+    """Yield the predictions of a part, each with a flag that is True if its label is given, and with the kept cells."""
     from pyarrow import parquet
 
     columns = parquet.read_table(path).to_pydict()

@@ -71,7 +71,7 @@ VARIABLES = {
     "RAY_USAGE_STATS_ENABLED": "0",  # else Ray sends usage statistics to its developers
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # else Ray warns about its own internals
 }
-"""Environment variables of Ray, unless the user has set them."""
+"""Environment variables of Ray, with the values to use unless the user has set other values."""
 
 
 class Cluster:
@@ -107,7 +107,7 @@ class Cluster:
         return ray.data.from_items([{FILE: file} for file in files], override_num_blocks=len(files))
 
     def _reading(self, job: Job) -> dict[str, Any]:
-        """The resources of tasks that read files. They take no CPU, since the predicting processes may use all CPUs."""
+        """Return the resources of tasks that read files. They take no CPU, since the predictions may use all CPUs."""
         from ray.data import TaskPoolStrategy
 
         return {"compute": TaskPoolStrategy(size=min(len(job.sources), self.workers)), "num_cpus": 0}
@@ -119,7 +119,7 @@ def open_cluster(address: str | None, wanted: int, device: str) -> Iterator[Clus
 
     Args:
         address: address of the cluster. None uses `RAY_ADDRESS`, or else starts Ray on this machine.
-        wanted: number of predicting processes. 0 chooses it.
+        wanted: number of predicting processes. With 0, the number is chosen.
         device: the value of `--device`.
 
     Raises:
@@ -199,7 +199,10 @@ def _without_core_messages() -> Iterator[None]:
 
 
 def _share(resources: Mapping[str, float], wanted: int, device: str) -> Cluster:
-    """Divide a cluster into processes: one per GPU, or one per two cores."""
+    """Divide the CPUs and GPUs of a cluster among the predicting processes.
+
+    If `wanted` is 0, there is one process for each GPU. Without GPUs, there is one process for every two CPU cores.
+    """
     cores = max(1, int(resources.get("CPU", 1)))
     gpus = int(resources.get("GPU", 0)) if device in ("auto", "cuda") else 0
     workers = wanted or gpus or max(1, cores // CORES_PER_WORKER)
@@ -215,7 +218,7 @@ def predict_in_parts(
     progress: Progress = silent,
     source: Source | None = None,
 ) -> PredictResult:
-    """Predict unlabelled pairs in parts, and write a folder of Parquet files, or one file as `predict_file` does.
+    """Predict unlabelled pairs in parts. Write a folder of Parquet files, or a single file as `predict_file` does.
 
     Args:
         checkpoint, given, runtime, progress, source: as in `predict_file`. `given["data"]` may be a pattern.
@@ -337,7 +340,7 @@ def _require_names(file: PredictionFile, labels: Sequence[str]) -> None:
 
 
 def _from_anywhere(runtime: RuntimeConfig) -> RuntimeConfig:
-    """Return the settings for the other processes. Paths are absolute, and each process chooses its own engine."""
+    """Return the settings for the predicting processes. Paths are absolute, and each process chooses its own engine."""
     weights, cache = (
         None if path is None else str(Path(path).absolute()) for path in (runtime.weights_dir, runtime.cache_dir)
     )

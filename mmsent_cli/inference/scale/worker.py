@@ -66,7 +66,7 @@ class Part:
     """Consecutive rows of a file.
 
     Attributes:
-        file, number: the numbers of the file and of the part in it, counted from 0.
+        file, number: the number of the file, and the number of the part in this file, both counted from 0.
         rows: the rows, whose files are not yet opened.
         kept: the cells of the kept columns of each row.
     """
@@ -78,11 +78,11 @@ class Part:
 
     @property
     def name(self) -> str:
-        """The name of the part's file. Sorted names give the order of the input."""
+        """The name of the part's file. If names are sorted, they are in the order of the input."""
         return f"part-{self.file:05}-{self.number:07}.parquet"
 
     def digest(self) -> str:
-        """A digest of the rows. For an image file, only its path is included, not its content."""
+        """Return a digest of the rows. For an image file, only its path is included, not its content."""
         digest = hashlib.blake2b(digest_size=16)
         for row, kept in zip(self.rows, self.kept, strict=True):
             image = row.image if isinstance(row.image, Path | bytes | None) else "an image in memory"
@@ -120,7 +120,7 @@ def identity_of(job: Job, facts: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         job: the prediction.
-        facts: version of mmsent, and checkpoint.
+        facts: run, digest of the checkpoint, and version of mmsent.
     """
     settings = job.settings
     return {
@@ -140,8 +140,8 @@ class Survey:
 
     Attributes:
         file: number of the file.
-        report: counts of its rows.
-        decision: how its texts are decoded.
+        report: counts of the rows of the file.
+        decision: how the texts of the file are decoded.
         notes: notes on the decision.
     """
 
@@ -164,7 +164,7 @@ class Surveyor:
         self._description = description
 
     def __call__(self, row: Answer) -> Answer:
-        """Check a file, and return a `Survey`."""
+        """Check a file, and return a message with a `Survey` or with an error."""
         return {ANSWER: _answered(self._survey, row[FILE])}
 
     def _survey(self, file: int) -> Survey:
@@ -187,7 +187,7 @@ class PartReader:
         self._job = job
 
     def __call__(self, row: Answer) -> Iterator[Answer]:
-        """Yield one row per part. The first error is the last row."""
+        """Yield one message per part. An error is sent as a message too, and ends the reading."""
         try:
             for part in read_parts(self._job, row[FILE]):
                 done = _finished(self._job, part)
@@ -208,7 +208,7 @@ class PartPredictor:
         self._predictor: Predictor | None = None
 
     def __call__(self, row: Answer) -> Answer:
-        """Predict and write a part, and return its summary."""
+        """Predict and write a part. Returns a message with its summary or with an error."""
         return {ANSWER: row[ANSWER] or _answered(self._predict, pickle.loads(row[PART]))}
 
     def _predict(self, part: Part) -> PartSummary:
@@ -229,7 +229,7 @@ class PartPredictor:
 
 
 def value_of(row: Answer) -> Any:
-    """Return the value of a message.
+    """Return the value that a worker has sent in a message.
 
     Raises:
         MmsentError: the message is an error.

@@ -1,1 +1,1 @@
-"""Report a comparison: terminal, figures and page."""
+"""Report a comparison of fusions or of augmentations: tables, figures and page."""

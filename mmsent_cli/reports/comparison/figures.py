@@ -41,13 +41,14 @@ if TYPE_CHECKING:
 LEVELS, DIFFERENCES, CURVES, LOSSES, WEIGHTS = "accuracy", "differences", "curves", "losses", "weights"
 VERDICT_COLORS = {BETTER: BLUE, WORSE: ORANGE}
 REFERENCE_MARKS = (((0, (7, 1.5)), "o"), ((0, (2, 2)), "s"), (SOLID, "^"))
-"""Dashes and markers of the references. They differ from those of the arms, since all lines are grey in grey print."""
+"""Dashes and markers of the references. They differ from the dashes and markers of the other arms, since all lines are
+grey in grey print."""
 ROW_INCHES = 0.36
 PANEL_INCHES = 1.9
 GATE_WIDTH = 3.2
 """Width of the first line of learned weights, in points."""
 MAX_ARMS_WITH_SEEDS = 4
-"""With more arms, the lines of single seeds would hide the means, so they are not drawn."""
+"""If there are more arms, the lines of single seeds are not drawn, since they would hide the lines of the means."""
 
 Curve = tuple[EpochScore, ...]
 Value = Callable[[EpochScore], float]
@@ -184,7 +185,7 @@ def arm_looks(result: CompareResult) -> dict[str, Look]:
 
 
 def mean_curve(curves: Sequence[Curve], value: Value) -> list[float]:
-    """Return the mean over seeds for the epochs that all seeds reached."""
+    """Return the mean value over all seeds, for each epoch that all seeds have reached."""
     return [mean([value(epoch) for epoch in epochs]) for epochs in zip(*curves, strict=False)]
 
 

@@ -101,7 +101,7 @@ def macro_f1_grid(result: CompareResult) -> Grid:
 
 
 def difference_grid(result: CompareResult) -> Grid:
-    """Make the table of each tested arm's accuracy minus the baseline's, with the verdict. It may have no rows."""
+    """Make the table of the differences in accuracy between tested arms and the baseline. It may have no rows."""
     rows = [
         (
             arm.name,
@@ -116,7 +116,7 @@ def difference_grid(result: CompareResult) -> Grid:
 
 
 def macro_f1_difference_grid(result: CompareResult) -> Grid:
-    """Make the table of each tested arm's macro-F1 minus the baseline's, with the verdict."""
+    """Make the table of the differences in macro-F1 between tested arms and the baseline. It may have no rows."""
     rows = [
         (
             arm.name,
@@ -144,7 +144,7 @@ def _differences(what: str, unit: str, baseline: str, rows: list[tuple[str, ...]
 
 
 def mcnemar_grid(result: CompareResult) -> Grid:
-    """Make the table of the exact McNemar p of each seed. It may have no rows."""
+    """Make the table of the p values of McNemar's exact test, one for each arm and seed. It may have no rows."""
     tested = [arm for arm in result.arms if arm.mcnemar]
     seeds = max((len(arm.mcnemar) for arm in tested), default=0)
     return Grid(
@@ -190,7 +190,7 @@ def tested_arms(result: CompareResult) -> list[tuple[ComparedArm, Difference]]:
 
 
 def gates_of(arm: ComparedArm) -> list[str]:
-    """Return the names of an arm's learned weights; empty without any."""
+    """Return the names of an arm's learned modality weights; an empty list if its fusion has no such weights."""
     return list(dict.fromkeys(gate for curve in arm.curves for epoch in curve for gate in epoch.gates))
 
 

@@ -88,7 +88,7 @@ def findings_text(result: CompareResult) -> list[str]:
 
 
 def detectable_range(tested: Tested) -> tuple[float, float] | None:
-    """Return the smallest and the largest detectable difference of all arms."""
+    """Return the smallest and the largest detectable difference of all tested arms; None if there are no such arms."""
     values = [gap.detectable for _, gap in tested]
     return (min(values), max(values)) if values else None
 

@@ -215,5 +215,5 @@ def models_sections(result: ModelComparison, figures: Figures) -> list[Section]:
 
 
 def _short(name: str) -> str:
-    """Shorten a name to fit a column. Its middle is left out, since names of several seeds differ at the end."""
+    """Shorten a name to fit a column. The middle of the name is left out, since names of seeds differ at the end."""
     return name if len(name) <= SHOWN_LETTERS else f"{name[: SHOWN_LETTERS - SHOWN_END - 1]}…{name[-SHOWN_END:]}"

@@ -39,7 +39,7 @@ def evaluate_grids(result: EvaluateResult) -> list[Grid]:
 
 
 def scores_grid(result: EvaluateResult) -> Grid:
-    """Make the table of the scores with intervals, next to those of the majority class."""
+    """Make the table of the scores with intervals, next to the scores of the majority class."""
     majority = result.majority_accuracy
     rows = [
         ("Accuracy", percent(result.accuracy.value), interval(result.accuracy.interval), percent(majority)),
@@ -69,7 +69,7 @@ def scores_grid(result: EvaluateResult) -> Grid:
 
 
 def true_classes(result: EvaluateResult) -> int:
-    """Return the number of classes that have pairs."""
+    """Return the number of classes that at least one evaluated pair has as its true class."""
     return sum(one.support > 0 for one in result.per_class)
 
 
@@ -171,7 +171,7 @@ def drift_grid(result: EvaluateResult) -> Grid:
 
 
 def drift_text(result: EvaluateResult) -> str:
-    """Describe both drift tests in one line."""
+    """Describe, in one line, the tests of drift in class shares and in text lengths."""
     parts = []
     if result.classes is not None:
         parts.append(

@@ -1,1 +1,1 @@
-"""Report `paper`: our experiments next to published results."""
+"""Report `paper`: the results of its experiments next to the published results."""

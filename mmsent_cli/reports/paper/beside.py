@@ -1,4 +1,7 @@
-"""Show published scores next to ours, as tables and a figure. All experiments use the same kind of row."""
+"""Show published scores next to the scores of mmsent, as tables and a figure.
+
+All experiments use the same kind of table row.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +44,7 @@ SHOWN, CONTRADICTED = "confirmed", "contradicted"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A published score and ours, as text. A column without any text is left out of its table."""
+    """A table row with a published score and mmsent's score, as text. A column without any text is left out."""
 
     name: str
     published: str = DASH
@@ -55,12 +58,12 @@ class Row:
 
 
 def beside_grid(title: str, head: str, rows: Sequence[Row]) -> Grid:
-    """Make the table of published scores next to ours.
+    """Make a table of published scores next to mmsent's scores.
 
     Args:
         title: the title of the table.
         head: the header of the column of names.
-        rows: may be none.
+        rows: the rows; an empty list makes a table without rows.
     """
     shown = [name for name in COLUMNS if any(getattr(row, name) for row in rows)]
     return Grid(
@@ -74,7 +77,7 @@ def beside_grid(title: str, head: str, rows: Sequence[Row]) -> Grid:
 
 
 def tune_beside(result: PaperResult) -> Grid:
-    """Make the table of published tuning steps next to our trials."""
+    """Make the table of published tuning steps next to the trials of `result` with the same settings."""
     rows = []
     for step in result.published.tune:
         row = Row(name=step.name, published=_share(step.accuracy))
@@ -92,7 +95,7 @@ def tune_beside(result: PaperResult) -> Grid:
 
 
 def train_beside(result: PaperResult) -> Grid:
-    """Make the table of the published model's accuracy next to ours."""
+    """Make the table of the accuracies of the published model and of the model that mmsent has trained."""
     best, last = result.train.best, result.train.last
     row = Row(
         name=result.train.fusion,
@@ -105,7 +108,7 @@ def train_beside(result: PaperResult) -> Grid:
 
 
 def ablation_beside(result: PaperResult) -> Grid:
-    """Make the table of the published ablation next to ours with the same method."""
+    """Make the table of the published ablation next to mmsent's ablation with the same method."""
     rows = [
         Row(
             name=arm.inputs,
@@ -120,7 +123,7 @@ def ablation_beside(result: PaperResult) -> Grid:
 
 
 def comparison_beside(result: CompareResult, published: Sequence[PublishedArm]) -> Grid:
-    """Make the table of a published comparison next to ours, at the best epoch and by nested selection."""
+    """Make the table of published accuracies next to mmsent's accuracies at the best epoch and by nested selection."""
     known = {row.name: row for row in published}
     rows = []
     for arm in (arm for arm in result.arms if not arm.is_reference):
@@ -139,7 +142,7 @@ def comparison_beside(result: CompareResult, published: Sequence[PublishedArm]) 
 
 
 def losses_beside(result: CompareResult, published: Sequence[PublishedArm]) -> Grid:
-    """Make the table of published losses at the best epochs next to ours. It may have no rows."""
+    """Make the table of published losses at the best epochs next to mmsent's losses. It may have no rows."""
     ours = {arm.name: arm for arm in result.arms}
     return Grid(
         name="losses-beside",
@@ -161,7 +164,10 @@ def losses_beside(result: CompareResult, published: Sequence[PublishedArm]) -> G
 
 
 def differences_beside(result: CompareResult, published: Sequence[PublishedArm]) -> Grid:
-    """Make the table of published differences to the baseline next to ours, with our verdict. It may have no rows."""
+    """Make the table of published differences to the baseline next to the differences in `result`, with the verdict.
+
+    It may have no rows.
+    """
     gaps = published_gaps(result, published)
     return Grid(
         name="differences-beside",
@@ -185,16 +191,19 @@ def differences_beside(result: CompareResult, published: Sequence[PublishedArm])
 
 
 def published_gaps(result: CompareResult, published: Sequence[PublishedArm]) -> dict[str, float]:
-    """Return the published differences to our baseline by arm; none if the baseline was not published."""
+    """Return, by arm, the published accuracy minus the published accuracy of the baseline of `result`.
+
+    If no accuracy of the baseline was published, the result is empty.
+    """
     known = {row.name: row.accuracy for row in published}
     base = known.get(result.baseline)
     return {} if base is None else {name: share - base for name, share in known.items()}
 
 
 def agreement(published: float, ours: float, verdict: str | None) -> str:
-    """Return whether our verdict supports the sign of a published difference.
+    """Compare the sign of a published difference with the difference that mmsent has measured, and its verdict.
 
-    The result is SHOWN, CONTRADICTED or NOT_DISTINGUISHABLE.
+    Returns SHOWN, CONTRADICTED or NOT_DISTINGUISHABLE.
     """
     if verdict not in (BETTER, WORSE):
         return NOT_DISTINGUISHABLE
@@ -212,7 +221,7 @@ def outcomes(result: CompareResult, published: Sequence[PublishedArm]) -> dict[s
 
 
 def draw_beside(result: CompareResult, published: Sequence[PublishedArm]) -> "Figure":
-    """Draw the published accuracy, our best epoch, and our nested accuracy with its interval, one row per arm."""
+    """Draw the published accuracy of each arm, next to mmsent's best-epoch and nested accuracy (with its interval)."""
     known = {row.name: 100 * row.accuracy for row in published}
     arms = [arm for arm in result.arms if not arm.is_reference]
     rows = [

@@ -54,7 +54,8 @@ from mmsent_cli.results import (
 )
 
 MORE_SEEDS = "; use --seeds 3"
-"""The end of a note on one seed; the tuning always has one."""
+"""The end of the note that there is only one seed. Notes on the tuning are shown without it, since a tuning in `paper`
+always has one seed."""
 
 
 def question(published: Published) -> str:
@@ -63,7 +64,7 @@ def question(published: Published) -> str:
 
 
 def headline(result: PaperResult) -> str:
-    """State how many published differences our results support, contradict or cannot decide, in one sentence."""
+    """State how many published differences the results support, contradict or cannot decide, in one sentence."""
     published = result.published
     rows = {**outcomes(result.fusions, published.fusions), **outcomes(result.augmentation, published.augmentation)}
     counts = Counter(rows.values())
@@ -77,13 +78,13 @@ def headline(result: PaperResult) -> str:
 
 
 def summary(result: PaperResult) -> list[str]:
-    """Return a paragraph for each experiment, then one about all scores."""
+    """Return a paragraph for each experiment, then a paragraph about the level of all scores."""
     parts = (_fusions, _augmentation, _tuning, _repeated, _ablation, _level)
     return [paragraph for part in parts for paragraph in part(result)]
 
 
 def published_steps(published: Published) -> list[float]:
-    """Return the differences between neighbours in the published ranking of fusions. None is negative."""
+    """Return the differences in accuracy between neighbours in the published ranking of fusions; all are at least 0."""
     ranked = sorted(row.accuracy for row in published.fusions)
     return [high - low for low, high in pairwise(ranked)]
 
@@ -162,7 +163,7 @@ def _repeated(result: PaperResult) -> Iterator[str]:
 
 
 def _ablation(result: PaperResult) -> Iterator[str]:
-    """Describe whether the published ranking of text and image agrees with ours."""
+    """Describe whether text and image have the same ranking in the published ablation and in the result."""
     theirs = result.published.ablation
     ours = {arm.inputs: arm for arm in result.ablate.arms if arm.method == "zero"}
     if {"text", "image"} <= ours.keys() & theirs.keys():
@@ -195,7 +196,7 @@ def _level(result: PaperResult) -> Iterator[str]:
 
 
 def paper_figures(result: PaperResult) -> Drawn:
-    """Draw published accuracies next to ours, one figure per comparison."""
+    """Draw published accuracies next to the accuracies of the result, one figure per comparison."""
     return {name: draw_beside(ours, rows) for name, ours, rows in _comparisons(result)}
 
 
@@ -217,7 +218,7 @@ def paper_answer(result: PaperResult, seconds: float) -> Answer:
 
 
 def paper_grids(result: PaperResult) -> list[Grid]:
-    """Make the tables for a terminal: our scores next to the published ones, one or two per experiment."""
+    """Make the tables for a terminal, which show the scores of the result next to the published scores."""
     grids = [
         *_named("tuning", [replace(tune_beside(result), title="Tuning: best accuracies, %")]),
         *_named("training", [train_beside(result)]),
@@ -235,8 +236,8 @@ def paper_sections(result: PaperResult, figures: Figures) -> list[Section]:
     """Make the sections of the five experiments, in the order of the published work.
 
     Args:
-        result: our results and the published scores.
-        figures: figures of the page and of its steps. The steps' figures have names such as `tune/tuning`.
+        result: the results of the experiments, and the published scores.
+        figures: the figures of the page and of the experiments. The latter have names such as `tune/tuning`.
     """
     steps = {
         name: {file.removeprefix(f"{name}/"): png for file, png in figures.items() if file.startswith(f"{name}/")}
@@ -290,7 +291,7 @@ def _train(result: PaperResult, figures: Figures) -> Section:
 
 
 def _named(step: str, grids: Iterable[Grid]) -> tuple[Grid, ...]:
-    """Put the name of the step before the names of the tables, which name their files."""
+    """Put the name of the step before the name of each table. The files of a table have the same name."""
     return tuple(replace(grid, name=f"{step}-{grid.name}") for grid in grids)
 
 
@@ -308,7 +309,7 @@ def _joined(
 
 
 def _comparisons(result: PaperResult) -> list[tuple[str, CompareResult, tuple[PublishedArm, ...]]]:
-    """Return both comparisons: name of the step, our result, and published rows."""
+    """Return the two comparisons of `paper`. Each has the name of the step, the result, and the published rows."""
     published = result.published
     return [
         ("fusions", result.fusions, published.fusions),
@@ -324,7 +325,10 @@ def _setup(result: PaperResult) -> SharedSetup:
 
 
 def _notes(result: PaperResult) -> list[str]:
-    """Return the notes of all experiments, each once. A note of a single experiment begins with its name."""
+    """Return the notes of all experiments, each once.
+
+    If only one experiment has a note, the note begins with the name of this experiment.
+    """
     named = {"tune": "Tuning", "train": "Training", "ablate": "Ablation"}
     owners: dict[str, list[str]] = {}
     for name, step in result.steps.items():

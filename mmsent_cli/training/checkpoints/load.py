@@ -31,7 +31,8 @@ from mmsent_cli.training.loop import FitState
 from mmsent_cli.training.metrics import Evaluation
 
 BROKEN = (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile)
-"""Exceptions for a damaged file. Its bytes are instructions to the reader, so they may cause many kinds of errors."""
+"""Exceptions that reading a damaged file can raise. The bytes of a file are instructions to the reader, so damaged
+bytes can cause many kinds of errors."""
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -74,12 +75,15 @@ def _require_sound(path: Path) -> None:
 def read_fold(
     path: Path, description: Description, pairs: int
 ) -> tuple[list[dict[str, Any]], np.ndarray, list[EpochResult]]:
-    """Read states, logits and epochs of a finished fold.
+    """Read the file of a finished fold.
 
     Args:
         path: the file of the fold.
         description: the metadata of the run's models.
         pairs: the number of pairs N of the fold.
+
+    Returns:
+        The trained parameters of K models, their logits [K, N, C] for C classes, and their epochs.
 
     Raises:
         CheckpointError: the file is damaged, or was trained with other frozen weights.
@@ -106,7 +110,7 @@ def read_fold(
 
 
 def fit_state(content: Mapping[str, Any]) -> FitState:
-    """Return the training state in a `last.pt`."""
+    """Make the training state from the content of a `last.pt`."""
     if "optimizer" not in content:
         raise CheckpointError(
             "last.pt has no training state, so the training cannot be resumed",
@@ -125,11 +129,11 @@ def fit_state(content: Mapping[str, Any]) -> FitState:
 
 
 def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Description]:
-    """Load the single model or the ensemble of a checkpoint, in eval mode.
+    """Load the model or the ensemble of a checkpoint, in eval mode. A single model becomes an ensemble of one model.
 
     Raises:
-        CheckpointError: the checkpoint cannot be read, or was trained with other frozen weights than those on this
-            machine.
+        CheckpointError: the checkpoint cannot be read, or was trained with different frozen weights than this machine
+            has.
         WeightsUnavailable: the frozen encoders' weights are not available.
     """
     content = read_checkpoint(path)
@@ -162,7 +166,7 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
 
 
 def _rebuild(content: Mapping[str, Any], path: Path, weights: WeightSource) -> tuple[SentimentModel, Description]:
-    """Build a model from a checkpoint's `state`, in eval mode."""
+    """Build a model in eval mode from the `state` of a checkpoint, and read its metadata."""
     if "state" not in content:
         raise CheckpointError(f"{path} is damaged: it has no weights", RETRAIN)
     description = describe(content, path)
@@ -183,8 +187,8 @@ def load_trained(model: SentimentModel, state: Mapping[str, Any], path: Path, is
         model: the model.
         state: the parameters by name.
         path: the checkpoint, for errors.
-        is_replaced: replace the tensors of the model by those of the state, instead of copying values. This is not
-            allowed during a training, whose optimizer holds the old tensors.
+        is_replaced: replace the tensors of the model by the tensors of the state, instead of copying their values. This
+            is not allowed during a training, since the optimizer holds the old tensors.
 
     Returns:
         The names of frozen parameters that are not in the state.

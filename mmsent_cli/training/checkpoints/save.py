@@ -21,14 +21,14 @@ from mmsent_cli.training.loop import FitState
 def save_checkpoint(
     path: Path, model: SentimentModel, description: Description, epoch: int, with_frozen: bool = False
 ) -> None:
-    """Write the model after an epoch.
+    """Write a checkpoint of a model after an epoch.
 
     Args:
         path: the file to write.
         model: the model, on any device.
         description: the metadata of the model.
         epoch: the finished epoch, counted from 1.
-        with_frozen: also write frozen weights, to predict on machines without them.
+        with_frozen: also write frozen weights, so that the checkpoint can be used on machines without these weights.
     """
     state = model.state_dict() if with_frozen else model.trained_state()
     content = header(description, epoch) | _seen_content(description)
@@ -57,7 +57,7 @@ class EnsembleParts:
         states: the states of the models, from `SentimentModel.trained_state`.
         probes: the fitted probes.
         stacker: the stacker.
-        auxiliary_digests: the digest of the weights of each auxiliary encoder, by name.
+        auxiliary_digests: for each auxiliary encoder (used by probes only), the digest of its weights.
     """
 
     states: Sequence[Mapping[str, Any]]
@@ -92,7 +92,7 @@ def save_fold(
     logits: np.ndarray,
     history: Sequence[EpochResult],
 ) -> None:
-    """Write the finished models of a fold, their logits [K, N, C] for its pairs, and their epochs."""
+    """Write the K finished models of a fold, their logits [K, N, C] for the N pairs of the fold, and their epochs."""
     content = header(description, len(history)) | {
         "states": [_to_cpu(state) for state in states],
         "logits": torch.from_numpy(logits),
@@ -102,7 +102,7 @@ def save_fold(
 
 
 def _seen_content(description: Description) -> dict[str, Any]:
-    """Return the records of the training and validation pairs as tensors by name."""
+    """Return the records of the training pairs and of the validation pairs as tensors by name."""
     seen = description.seen
     records = {"seen": seen, "validation": None if seen is None else seen.validation}
     return {

@@ -1,4 +1,4 @@
-"""The metadata of checkpoints, and their checks."""
+"""The metadata of checkpoints, and the checks of this metadata."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -26,12 +26,12 @@ class Description:
         model: the resolved configuration of the model.
         labels: class names in order.
         vocabulary: words of a text encoder that was trained from scratch, else None.
-        encoding: the encoding decision for the training texts, as plain values.
+        encoding: the decision on the character encoding of the training texts, as plain values.
         run: the name of the run.
         precision: the precision of the training.
         frozen: the digests of the frozen stages of the `text` and `image` encoder.
         seen: digests of the training and validation pairs; None in a checkpoint of an earlier version.
-        columns: column names of the training pairs. New pairs are expected to have the same ones.
+        columns: column names of the training pairs. New pairs are expected to have the same column names.
         label_map: the training's `--label-map`; empty if there was none.
         findings: findings that the model has learned too little.
     """
@@ -55,7 +55,7 @@ class Description:
 
 
 def frozen_digests(model: SentimentModel) -> dict[str, str]:
-    """Return the digest of each encoder's frozen stages."""
+    """Return the digest of the frozen stages of the `text` encoder and of the `image` encoder."""
     return {side: encoder.digest(encoder.frozen) for side, encoder in (("text", model.text), ("image", model.image))}
 
 
@@ -70,7 +70,7 @@ def require_same_frozen(model: SentimentModel, frozen: Mapping[str, str], path: 
 
 
 def header(description: Description, epoch: int) -> dict[str, Any]:
-    """Make the part that every checkpoint has, as plain values."""
+    """Make the part of the content that every checkpoint has, as plain values."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -90,7 +90,7 @@ def header(description: Description, epoch: int) -> dict[str, Any]:
 
 
 def check_header(content: Any, path: Path) -> dict[str, Any]:
-    """Check that the content of a file is a checkpoint with all its parts.
+    """Check that the content of a file is a checkpoint with all its parts, and return the content.
 
     Raises:
         CheckpointError: the file is not a checkpoint, has another version, or lacks a part.

@@ -10,7 +10,7 @@ from clean import clean
 
 
 def compute(name, text, folder):
-    """Compute the features of one text, float32 [1, F]."""
+    """Compute F features of one text, as an array float32 [1, F]."""
     if name == "lexicon":
         from lexicon import lexicon_features
 
@@ -20,13 +20,13 @@ def compute(name, text, folder):
 
 @cache
 def read_ngrams(path):
-    """Read the column of each n-gram, and the weight of each column."""
+    """Read from a file the column number of each n-gram, and the weight of each column."""
     given = json.loads(path.read_text(encoding="utf-8"))
     return {ngram: column for column, ngram in enumerate(given["ngrams"])}, np.array(given["idf"])
 
 
 def characters(text, columns, idf):
-    """Compute the TF-IDF weights [1, V] of the character n-grams in a text.
+    """Compute the TF-IDF weights of V known character n-grams in a text, as an array [1, V].
 
     As with scikit-learn's `char_wb`, each word gets a space at both ends, and n-grams do not cross words.
     """

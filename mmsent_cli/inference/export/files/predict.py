@@ -28,7 +28,8 @@ HERE = Path(__file__).resolve().parent
 UNUSABLE = (OSError, ValueError, TypeError, AttributeError, SyntaxError, EOFError, LookupError, ArithmeticError)
 UNUSABLE += (AssertionError, MemoryError, RecursionError, NotImplementedError, struct.error, zlib.error)
 UNUSABLE += (Image.DecompressionBombError,)
-"""Exceptions for a line that is not a JSON object, a pair without text and image, or an unreadable image."""
+"""Exceptions that can be raised by a line that is not a JSON object, a pair without text and image, or an unreadable
+image."""
 OWN = ("text", "image", "label", "probabilities", "error")
 """Fields of an input line that are not copied to the output, which has its own fields of these names."""
 SPEC = json.loads((HERE / "model.json").read_text(encoding="utf-8"))
@@ -36,7 +37,7 @@ TOKENIZERS = {name: Tokenizer.from_file(str(HERE / text["tokenizer"])) for name,
 
 
 def open_model():
-    """Return a function that computes the probabilities [1, C] from a dict of inputs."""
+    """Return a function that computes the probabilities [1, C] of C classes from a dict of inputs."""
     if (HERE / "model.onnx").is_file():
         import onnxruntime
 
@@ -49,14 +50,14 @@ def open_model():
 
 
 def token_ids(name, text):
-    """Return the token ids of a text for one encoder, int64 [1, T]."""
+    """Return the T token ids of a text for the encoder `name`, as an array int64 [1, T]."""
     given = SPEC["texts"][name]
     ids = TOKENIZERS[name].encode(clean(text, given["cleaning"])).ids or [given["pad_id"]]
     return np.array([ids], dtype=np.int64)
 
 
 def pixels(path, side):
-    """Return the pixels uint8 [1, 3, S, S] of an image, upright and on a white background.
+    """Return the pixels of an image as an array uint8 [1, 3, side, side], upright and on a white background.
 
     Without an image, all pixels are black.
     """
