@@ -122,7 +122,7 @@ WORDS = {"none": "no augmentation"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompareResult(Tabular):
-    """A finished `compare-fusions` or `augment-compare`. `arms` are in the order given, with the references last."""
+    """A finished `compare-fusions` or `augment-compare`. `arms` has the text-only and the image-only arm last."""
 
     TABLES: ClassVar = {"arms": arm_scores, "epochs": arm_epochs, "classes": arm_records("per_class")}
 
@@ -176,9 +176,9 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shapley:
-    """The contribution of each modality to the accuracy, by one method. `nothing` is the accuracy without both.
+    """The contribution of text and image to the accuracy, by one method. `nothing` is the accuracy without any input.
 
-    `nothing + text + image` is the accuracy with both.
+    `nothing + text + image` is the accuracy with text and image.
     """
 
     method: str
@@ -365,7 +365,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperResult:
-    """Our results for the published experiments, and the published scores."""
+    """The results of the repeated experiments, and the published scores."""
 
     tune: TuneResult
     train: TrainResult

@@ -253,7 +253,7 @@ class TrainedResult(Tabular):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainResult(TrainedResult):
-    """The result of a training. `accuracy`, `macro_f1` and `best` are those of the best epoch (optimistic)."""
+    """The result of a training. `accuracy`, `macro_f1` and `best` belong to the best epoch (optimistic)."""
 
     TABLES: ClassVar = {"epochs": records("history"), "classes": records("best", "per_class")}
 
