@@ -284,7 +284,7 @@ def test_ctrl_c_while_two_models_train_ends_both_and_resume_takes_fewer_jobs(wor
 
 
 def test_what_cannot_be_resumed(work, interrupt):
-    assert_refused(mmsent("compare-fusions", "--resume", "latest"), "there is no run")
+    assert_refused(mmsent("compare-fusions", "--resume", "latest"), "contains no run")
     interrupt(Epoch, 1, *COMPARE, *ONCE)
     (run,) = run_folders()
     assert_refused(mmsent("compare-fusions", "--resume", "nothing"), "nothing", run.name)
