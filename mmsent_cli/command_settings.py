@@ -110,7 +110,7 @@ class CommandSettings:
         names = self.names()
         for name in options:
             if name in RENAMED:
-                raise ConfigError(f"{name} is now called {RENAMED[name]}", f"write {RENAMED[name]}")
+                raise ConfigError(f"the setting {name} is now called {RENAMED[name]}", f"write {RENAMED[name]}")
             if name not in names:
                 near = meant_names(name, names)
                 guess = f"did you mean {', '.join(near)}?" if near else f"known settings: {', '.join(names)}"

@@ -81,6 +81,11 @@ def counted(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count:,} {plural(what)}"
 
 
+def damage(error: Exception) -> str:
+    """Describe what is wrong with the content of a file. A `KeyError` has only the name of the missing entry."""
+    return f"the entry {error} is missing" if isinstance(error, KeyError) else str(error)
+
+
 def plural(noun: str) -> str:
     """Return the plural of an English noun: `steps`, `batches`, `classes`."""
     return f"{noun}es" if noun.endswith(("s", "x", "tch", "sh")) else f"{noun}s"
@@ -100,8 +105,8 @@ def listed(names: Sequence[str]) -> str:
 
 def unknown_name(option: str, name: str, known: list[str]) -> ConfigError:
     """Make the error for an unknown name, with the most similar known name."""
-    message = f"--{option.replace('_', '-')}: unknown {name!r}{likely(name, known)}"
-    return ConfigError(message, f"known: {', '.join(known)}")
+    message = f"--{option.replace('_', '-')}: unknown name {name!r}{likely(name, known)}"
+    return ConfigError(message, f"known names: {', '.join(known)}")
 
 
 def likely(name: str, known: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from mmsent_cli.config import DataConfig, RuntimeConfig, TrainConfig, build
 from mmsent_cli.data.frames import frame_of
 from mmsent_cli.data.layouts import frame_source
 from mmsent_cli.data.pairs import Pair
-from mmsent_cli.errors import DataError
+from mmsent_cli.errors import DataError, counted
 from mmsent_cli.files import atomic_write
 from mmsent_cli.inference.loaded import PROBABILITY, LoadedModel
 from mmsent_cli.results import warn_of_findings
@@ -81,7 +81,9 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
         frame, labels = self._frame(X), np.asarray(y)
         check_classification_targets(labels)
         if labels.shape != (len(frame),):
-            raise DataError(f"y has the shape {labels.shape} for {len(frame)} pairs", "give one label per pair")
+            raise DataError(
+                f"y has the shape {labels.shape}, but X has {counted(len(frame), 'pair')}", "give one label per pair"
+            )
         self.classes_ = np.unique(labels)
         if len(self.classes_) < 2:
             raise DataError(f"y has only one class, {self.classes_[0]}", "give two or more different labels")
@@ -173,7 +175,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):
         if not is_pairs and not isinstance(X, pd.DataFrame):
             raise DataError(
                 f"X has the type {type(X).__name__}, which cannot be used",
-                "give a DataFrame with text and image columns, or pairs of read_pairs",
+                "give a DataFrame with columns for text and image, or the pairs that read_pairs returns",
             )
         if not len(X):
             raise DataError("X is empty", "give labelled pairs")

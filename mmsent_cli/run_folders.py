@@ -275,7 +275,7 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
         return _newest_training(runs_dir) / BEST
     found = _newest_training(runs_dir, spec) / spec
     if not found.is_file():
-        raise CheckpointError(f"found no run and no file {spec}", _known_runs(runs_dir, spec, BEST))
+        raise CheckpointError(f"there is no run and no file called {spec}", _known_runs(runs_dir, spec, BEST))
     return found
 
 
@@ -302,7 +302,7 @@ def _existing(path: Path) -> Path:
     names = [str(each if path.is_absolute() else os.path.relpath(each)) for each in near]
     raise CheckpointError(
         f"{path} does not exist",
-        f"did you mean {' or '.join(names)}?" if names else "give a .pt file or a finished run's folder",
+        f"did you mean {' or '.join(names)}?" if names else "give a .pt file or the folder of a finished run",
     )
 
 
@@ -367,7 +367,9 @@ def _newest_training(runs_dir: Path, wanted: str = "") -> Path:
         return finished[0]
     if wanted or not names:
         missing = (
-            f"found no run and no file {wanted}" if wanted else f"the folder {runs_dir} contains no trained model yet"
+            f"there is no run and no file called {wanted}"
+            if wanted
+            else f"the folder {runs_dir} contains no trained model yet"
         )
         raise CheckpointError(
             missing, _known_runs(runs_dir, wanted, BEST) if wanted else "train a model first: mmsent train"
@@ -375,7 +377,7 @@ def _newest_training(runs_dir: Path, wanted: str = "") -> Path:
     folder = runs_dir / names[-1]
     resume = command_line("train", {"resume": folder})
     raise CheckpointError(
-        f"no training in {runs_dir} is finished",
+        f"no training in the folder {runs_dir} is finished",
         f"go on with: {resume}; or name the unfinished run ({folder}) to use its best model so far",
     )
 
@@ -407,7 +409,7 @@ def _in_run(folder: Path, name: str) -> Path:
     path = folder / name
     if not path.is_file():
         raise CheckpointError(
-            f"there is no checkpoint {path}", "give a .pt file or a finished run's folder, or train a model first"
+            f"there is no checkpoint {path}", "give a .pt file or the folder of a finished run, or train a model first"
         )
     return path
 

@@ -37,7 +37,7 @@ def list_runs(runs_dir: Path, sort: str = "when") -> RunsResult:
         ConfigError: the order is unknown.
     """
     if sort not in SORTS:
-        raise ConfigError(f"runs cannot be sorted by {sort!r}", f"known: {', '.join(SORTS)}")
+        raise ConfigError(f"runs cannot be sorted by {sort!r}", f"known names: {', '.join(SORTS)}")
     folders = sorted(runs_dir.iterdir(), reverse=True) if runs_dir.is_dir() else []
     rows = _ranked([_row(Run(folder)) for folder in folders if is_run(folder)])
     keys = {
@@ -66,7 +66,8 @@ def find_listed(spec: str, runs_dir: Path) -> Run:
     run = find_run(spec, runs_dir)
     if not is_run(run.folder):
         raise CheckpointError(
-            f"{run.folder} is not a run folder of mmsent", f"give a run in {runs_dir}; mmsent runs lists them"
+            f"{run.folder} is not a run folder of mmsent",
+            f"give a run in the folder {runs_dir}; mmsent runs lists the runs",
         )
     return run
 

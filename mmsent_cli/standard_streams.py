@@ -34,7 +34,7 @@ def finish() -> None:
         _discard(1)
         if not isinstance(error, BrokenPipeError):  # a reader such as `head` may stop early
             print(f"error: cannot write to standard output: {(error.strerror or '').lower()}", file=sys.stderr)
-            print("hint: free some space, or write somewhere else", file=sys.stderr)
+            print("hint: free some space, or write to another place", file=sys.stderr)
         raise SystemExit(1) from None
 
 

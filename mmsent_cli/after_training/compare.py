@@ -159,7 +159,7 @@ def _side(spec: str, dataset: Dataset | None, runtime: RuntimeConfig, runs_dir: 
     measured, chosen = chosen_pairs(seen.relation(answers.pairs), len(answers.pairs))
     if measured == ON_KNOWN:
         raise CheckpointError(
-            f"{checkpoint} was trained on these pairs", "compare on pairs that no model was trained on"
+            f"{checkpoint} was trained on these pairs", "compare the models on pairs that none of them was trained on"
         )
     left_out = counted(int((~chosen).sum()), "pair")
     notes = [] if chosen.all() else [f"{checkpoint} is scored without {left_out} that it was trained on"]

@@ -118,7 +118,10 @@ def _out_of_fold(checkpoint: Path, dataset: Dataset) -> Answers | None:
 def _require_columns(names: Sequence[str], data: DataConfig, source: Source | None, has_data: bool) -> None:
     """Check that the columns in `--by` exist, before anything is predicted."""
     if names and not has_data:
-        raise ConfigError(f"--by {','.join(names)} needs a table with this column", "give the table with --data")
+        raise ConfigError(
+            f"--by {','.join(names)} needs a table with {'this column' if len(names) == 1 else 'these columns'}",
+            "set --data to the table",
+        )
     if names:
         require_columns(source or locate(data.data), data, names)
 

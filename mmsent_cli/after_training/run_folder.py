@@ -65,7 +65,7 @@ def write_run(run: Run, result: Any, **parts: Any) -> FinishedRun:
         raise
 
 
-NO_DATA = "give labelled pairs with --data"
+NO_DATA = "set --data to a folder or table of labelled pairs"
 
 
 def load_judged(data: DataConfig, runtime: RuntimeConfig, source: Source | None, progress: Progress) -> Dataset:

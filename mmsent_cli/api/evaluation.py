@@ -121,7 +121,8 @@ def explain(
     given, source = sort_settings("explain", data, settings)
     if (text is not None or image is not None) and (source is not None or given[DataConfig]):
         raise ConfigError(
-            "--data cannot be combined with --text and --image", "give --data, or --text and --image for one pair"
+            "--data cannot be combined with --text or --image",
+            "leave out --data to explain one pair, or leave out --text and --image to explain the pairs of --data",
         )
     found = find_checkpoint(spec_of(checkpoint), Path(runs_dir))
     return run_explanation(found, given, source, (text, image), Path(runs_dir), progress)

@@ -88,16 +88,19 @@ def predict(
     is_single = text is not None or image is not None
     if is_single and out is not None:
         raise ConfigError(
-            "--out cannot be combined with --text and --image",
-            "leave out --out to see the pair, or --text and --image to predict all pairs of --data",
+            "--out cannot be combined with --text or --image",
+            "leave out --out to print the prediction of one pair, or leave out --text and --image to predict all pairs"
+            " of --data",
         )
     if not is_single and out is None:
         raise ConfigError(
-            "predict needs an output file or a single pair",
-            "give --out FILE to predict all pairs, or --text and --image to predict one pair",
+            "neither an output file nor a single pair is given",
+            "add --out FILE to predict all pairs, or add --text, --image or both to predict one pair",
         )
     if resume and out is None:
-        raise ConfigError("--resume needs the name of the unfinished output", "give the same file with --out")
+        raise ConfigError(
+            "--resume works only with --out, which names the unfinished output", "set --out to the same file as before"
+        )
     given, source = sort_settings("predict", data, settings)
     runtime = build(RuntimeConfig, given[RuntimeConfig])
     began = begun_with(Path(out), runtime) if resume and out is not None and checkpoint is None else None

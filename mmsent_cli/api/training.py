@@ -131,7 +131,8 @@ def train(
     else:
         if config is not None and preset is not None:
             raise ConfigError(
-                "--config and --preset cannot be combined: each is a complete set of settings", "leave one of them out"
+                "--config and --preset cannot be combined: each is a complete set of settings",
+                "leave out one of the two options",
             )
         base = TrainConfig() if config is None else read_base(Path(config), "train")[0]
         base = base if preset is None else with_preset(base, preset)
@@ -302,7 +303,10 @@ def ablate(
 
     def request(given: Given) -> ExperimentRequest:
         if (split is not None or given[DataConfig]) and "data" not in given[DataConfig]:
-            raise ConfigError("data options can only be used with --data", "give a folder or a table with --data")
+            raise ConfigError(
+                "--split and the options of the data, such as --tag-column, work only with --data",
+                "set --data to a folder or a table",
+            )
         found = find_checkpoint(spec_of(checkpoint), Path(runs_dir))
         own = own_config(found)
         # Use the runtime settings of the checkpoint's run, so that the complete model gets the same scores as there.

@@ -33,20 +33,25 @@ def convert(
     """
     require_decided(decision)
     if str(target) == "-":
-        raise DataError("--convert-to cannot write to standard output", "give a folder to --convert-to")
+        raise DataError("--convert-to cannot write to standard output", "write the name of a folder after --convert-to")
     if target.resolve() == root.resolve():
         raise DataError(
-            f"cannot write the UTF-8 copies to {target}, the folder of the data", "give another folder to --convert-to"
+            f"cannot write the UTF-8 copies to {target}, the folder of the data",
+            "choose another folder for --convert-to",
         )
     copies = [(path, target / path.relative_to(root)) for path in paths]
     sources = {(found.st_dev, found.st_ino) for path in paths if (found := _status(path))}
     own = [str(copy) for _, copy in copies if (found := _status(copy)) and (found.st_dev, found.st_ino) in sources]
     if own:
-        raise DataError(f"the copies would replace the data: {summarize(own, 'files')}", "give another folder")
+        raise DataError(
+            f"the UTF-8 copies would replace these files of the data: {summarize(own, 'files')}",
+            "choose another folder for --convert-to",
+        )
     existing = [str(copy) for _, copy in copies if copy.exists()]
     if existing and not is_forced:
         raise DataError(
-            f"{target} already contains {summarize(existing, 'files')}", "give another folder, or add --force"
+            f"{target} already contains {summarize(existing, 'files')}",
+            "choose another folder for --convert-to, or add --force to overwrite these files",
         )
     for path, copy in copies:
         text, replaced = decision.decode(_read(path))

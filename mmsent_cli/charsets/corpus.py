@@ -100,7 +100,7 @@ def require_codec(name: str) -> str:
     if codec is None:
         near = difflib.get_close_matches(name.lower(), CODECS, n=3, cutoff=0.5)
         guess = f"did you mean {' or '.join(near)}? " if near else ""
-        raise ConfigError(f"unknown encoding {name!r}", f"{guess}known: auto, {', '.join(CODECS)}")
+        raise ConfigError(f"unknown encoding {name!r}", f"{guess}known encodings: auto, {', '.join(CODECS)}")
     return codec
 
 

@@ -89,7 +89,7 @@ class EncodingDecision:
         """
         decision = cls(**values)
         if not isinstance(decision.decided, bool) or not isinstance(decision.utf8_log_odds, float | None):
-            raise ValueError(f"not an encoding decision: {values}")
+            raise ValueError("the record of the text encoding is unusable")
         for codec in filter(None, (decision.encoding, decision.legacy)):
             if known_codec(codec) is None:
                 raise ValueError(f"unknown encoding {codec!r}")

@@ -81,7 +81,9 @@ def _plain_usage_errors() -> Iterator[None]:
         parts: Any = error
         parts.message = parts.message.replace(INTERNAL, "")
         if parts.message.startswith(EXTRA):
-            parts.message += ". Write a text with spaces in quotes, and a list without spaces: --fusions concat,gmu"
+            parts.message += (
+                ". Put quotes around a text with spaces, and write a list without spaces: --fusions concat,gmu"
+            )
         cause: Any = error.__cause__ or error.__context__
         if parts.message.startswith(WRONG_TYPE) and hasattr(cause, "errors"):
             parts.message = f"{cause.errors()[0]['input']!r}: {parts.message[0].lower()}{parts.message[1:]}"
@@ -104,7 +106,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Sentiment of a text with its image: train a model, predict new pairs, compare models statistically.",
+    help="Find the sentiment of a text with its image: train a model, predict new pairs, compare models.",
 )
 
 
@@ -116,7 +118,9 @@ def _print_version(is_asked: bool) -> None:
 
 @app.callback()
 def root(
-    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version"),
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version of mmsent"
+    ),
 ) -> None:
     """Define the options of `mmsent` itself."""
 

@@ -17,15 +17,15 @@ from mmsent_cli.config.build import PRESETS
 def check(
     given: dict[str, Any],
     preset: Annotated[
-        str | None, typer.Option(help=f"Check for a training with this preset: {', '.join(PRESETS)}")
+        str | None, typer.Option(help=f"Check whether a training with this preset can run: {', '.join(PRESETS)}")
     ] = None,
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Check the pairs before a training: classes, texts, images, duplicates, files.
+    """Check the pairs before a training: their classes, texts, images, duplicates and files.
 
-    Writes a new run folder with a page, and a list of all problems with the guids of the pairs. The exit code is 1 if
-    train (or, without labels, predict) would end with an error.
+    A new run folder gets a report, and a list of all problems with the guids of the pairs. The exit code is 1 if mmsent
+    train would end with an error, or, if no pair has a label, mmsent predict.
     """
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView
@@ -37,7 +37,7 @@ def check(
         raise typer.Exit(1)
 
 
-ConvertTo = Annotated[Path | None, typer.Option(help="Write UTF-8 copies of all texts to this folder")]
+ConvertTo = Annotated[Path | None, typer.Option(help="Folder to which UTF-8 copies of all texts are written")]
 
 
 @options(COMMANDS["inspect-encoding"])
@@ -57,9 +57,10 @@ def inspect_encoding(
     print_run(api.inspect_encoding(convert_to=convert_to, force=force, runs_dir=runs_dir, **given), json)
 
 
-Folds = Annotated[int | None, typer.Option(help="Make this many cross-validation folds instead of one split")]
+Folds = Annotated[int | None, typer.Option(help="Number of cross-validation folds to make, instead of one split")]
 Out = Annotated[
-    Path | None, typer.Option(help=r"File to write, or - for standard output \[default: splits/<strategy>-<seed>.json]")
+    Path | None,
+    typer.Option(help=r"Split file to write, or - for standard output \[default: splits/<strategy>-<seed>.json]"),
 ]
 
 
@@ -67,7 +68,7 @@ Out = Annotated[
 def split(
     given: dict[str, Any], folds: Folds = None, out: Out = None, force: Force = False, json: Json = False
 ) -> None:
-    """Divide the labelled pairs into training and validation, and write a split file for train --split."""
+    """Divide the labelled pairs into training and validation pairs. The split file is for mmsent train --split."""
     from mmsent_cli import api
     from mmsent_cli.next_steps import after_split
     from mmsent_cli.outputs import STANDARD_OUTPUT

@@ -15,13 +15,15 @@ from mmsent_cli.extras import EXPORT, SERVE, require_installed
 @options(COMMANDS["export"])
 def export(
     given: dict[str, Any],
-    out: Annotated[Path, typer.Option(help="Folder to write")] = Path("exported"),
+    out: Annotated[Path, typer.Option(help="Folder for the exported model")] = Path("exported"),
     checkpoint: Checkpoint = None,
     force: Force = False,
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Export a trained model to a folder: an ONNX or OpenVINO model, a script that needs no mmsent, a model card.
+    """Export a trained model to a folder with a script that predicts without mmsent, and a model card.
+
+    The format of the model is ONNX or OpenVINO.
 
     Needs more packages: pip install '.[export]' (see README).
     """

@@ -17,14 +17,14 @@ def evaluate(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="A run, a checkpoint file, or a .csv or .jsonl file of predictions \\[default: the newest run]",
+            help="Run, checkpoint file, or file of predictions (.csv or .jsonl) \\[default: the newest run]",
             show_default=False,
         ),
     ] = None,
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Measure a trained model, or a file of predictions, on labelled pairs.
+    """Measure how well a trained model, or a file of predictions, fits the labels of pairs.
 
     Pairs that the model was trained on are reported separately. Without --data, the labelled pairs of the model's own
     run are used.
@@ -43,16 +43,17 @@ def compare(
     models: Annotated[
         list[str],
         typer.Argument(
-            help="Two or more runs, checkpoints or prediction files. If a model was trained with several seeds, give"
-            " its runs as one argument, separated by commas: RUN1,RUN2,RUN3",
+            help="Two or more runs, checkpoints or files of predictions. If a model was trained with several seeds,"
+            " write its runs with commas and without spaces: RUN1,RUN2,RUN3",
         ),
     ],
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Compare trained models, or files of predictions, on the same pairs, and test each difference.
+    """Compare trained models, or files of predictions, on the same pairs, and test each difference statistically.
 
-    Without --data, the runs are compared on their own validation or out-of-fold pairs.
+    Without --data, the runs are compared on the validation pairs of their trainings. Runs with folds are compared on
+    all pairs, with out-of-fold predictions.
     """
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView
@@ -67,8 +68,8 @@ def compare(
 def explain(
     given: dict[str, Any],
     checkpoint: Checkpoint = None,
-    text: Annotated[str | None, typer.Option(help="Text of a single pair to explain")] = None,
-    image: Annotated[Path | None, typer.Option(help="Image of a single pair to explain")] = None,
+    text: Annotated[str | None, typer.Option(help="Text of one pair to explain")] = None,
+    image: Annotated[Path | None, typer.Option(help="Image file of one pair to explain")] = None,
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:

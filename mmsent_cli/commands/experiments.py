@@ -16,13 +16,13 @@ def ablate(
     given: dict[str, Any],
     checkpoint: Checkpoint = None,
     split: Annotated[
-        str | None, typer.Option(help="With --data: evaluate only on the validation pairs of this split file")
+        str | None, typer.Option(help="With --data: split file. Only its validation pairs are evaluated")
     ] = None,
     resume: Resume = None,
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Remove the text or the image from the input of a trained model, and measure how much accuracy drops.
+    """Remove the text or the image from the input of a trained model, and measure how much the accuracy drops.
 
     Without --data, the model is evaluated on the validation pairs of its own run. An ensemble is evaluated out of fold:
     each pair is predicted by models, probes and a stacker that were trained on the other folds.
@@ -38,7 +38,7 @@ def augment_compare(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Train the same model with and without augmented images, and test the difference."""
+    """Train the same model with and without augmented images, and test the difference statistically."""
     _run("augment_compare", json, config=config, resume=resume, runs_dir=runs_dir, **given)
 
 
@@ -48,7 +48,7 @@ def compare_fusions(
     config: Config = None,
     resume: Resume = None,
     show_list: Annotated[
-        bool, typer.Option("--list", help="List all fusions with source and number of parameters, and train nothing")
+        bool, typer.Option("--list", help="Print all fusions with source and number of parameters, and train no model")
     ] = False,
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
@@ -78,8 +78,8 @@ def paper(
 ) -> None:
     """Repeat a published student project's experiments with your --encoders, and compare the scores.
 
-    The project used BERT and ResNet18. The steps are tune, train, ablate, compare-fusions and augment-compare. One
-    report shows all of them."""
+    The project used BERT and ResNet18. The steps are those of mmsent tune, train, ablate, compare-fusions and
+    augment-compare. One report shows the results of all steps."""
     _run("paper", json, config=config, resume=resume, runs_dir=runs_dir, **given)
 
 

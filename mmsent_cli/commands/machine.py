@@ -14,14 +14,14 @@ from mmsent_cli.commands.output import print_notices
 def env(
     given: dict[str, Any],
     no_timing: Annotated[
-        bool, typer.Option("--no-timing", help="Do not measure how long the presets would take")
+        bool, typer.Option("--no-timing", help="Do not measure how long a training with each preset would take")
     ] = False,
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Check this machine: torch, GPU, cores, memory, disk, weights, and how long training would take.
+    """Check this machine: torch, GPU, cores, memory, disk, encoder weights, and how long a training would take.
 
-    The exit code is 1 if training cannot run.
+    The exit code is 1 if a training cannot run.
     """
     # Do not use `api`, which imports torch. A torch that cannot be imported must be reported as a finding.
     from mmsent_cli.checks.machine import check_machine
@@ -47,7 +47,8 @@ def cache(
         bool,
         typer.Option(
             "--clear",
-            help="Delete stored features, compiled models and unpacked weights. They are computed again when needed",
+            help="Delete stored features, compiled models and unpacked weights. A later command makes them again when it"
+            " needs them",
         ),
     ] = False,
     json: Json = False,
@@ -60,7 +61,7 @@ def cache(
     from mmsent_cli.reports.tables import print_json
 
     if cache_dir is not None and not cache_dir.exists():
-        raise ConfigError(f"there is no folder {cache_dir}", "give the --cache-dir that train or predict was run with")
+        raise ConfigError(f"there is no folder {cache_dir}", "set --cache-dir to the folder that train or predict used")
     folder = default_cache_dir(None if cache_dir is None else str(cache_dir))
     places = folder / "features", folder / COMPILED_MODELS, folder / WEIGHTS
     print_notices(filter(None, [cache_note()]))

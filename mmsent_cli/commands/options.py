@@ -50,23 +50,24 @@ PANELS: dict[type, str] = {
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output")]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="Print only the result and errors, without progress and notes"),
+    typer.Option("--quiet", "-q", help="Print only the result and errors, but no progress and no notes"),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite existing output files")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite output files that exist")]
 Checkpoint = Annotated[
     str | None,
     typer.Option(
-        help=r"Checkpoint file, run folder, or file name in the newest run \[default: best_model.pt of the newest run]"
+        help=r"Checkpoint file, run folder, or a file name in the newest run \[default: best_model.pt of the newest run]"
     ),
 ]
 Config = Annotated[
     Path | None,
-    typer.Option("--config", help="Use the settings of an earlier experiment (its folder) or of a config.json"),
+    typer.Option("--config", help="Use the settings of an earlier run: its folder, or a config.json"),
 ]
 Resume = Annotated[
-    str | None, typer.Option("--resume", help="Continue an unfinished experiment: its folder, its name, or latest")
+    str | None,
+    typer.Option("--resume", help="Unfinished run to continue: its folder, its name, or latest (the newest run)"),
 ]
-RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder of all runs")]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Folder that contains all runs")]
 
 
 Command = Callable[..., None]

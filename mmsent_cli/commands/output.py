@@ -19,7 +19,10 @@ def require_one_output(out: Path | None, as_json: bool) -> None:
     from mmsent_cli.outputs import STANDARD_OUTPUT
 
     if as_json and out == STANDARD_OUTPUT:
-        raise ConfigError("--json and --out - both print to standard output", "leave out one of the two")
+        raise ConfigError(
+            "--json and '--out -' cannot be combined: each prints to standard output",
+            "leave out one of the two options",
+        )
 
 
 def print_notices(notes: Iterable[str]) -> None:

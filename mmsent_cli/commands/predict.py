@@ -64,7 +64,8 @@ def standard_input_table() -> Iterator["Source"]:
             path = _spool(folder / NAME)
         except OSError as error:
             raise DataError(
-                f"cannot keep the table from standard input: {reason(error)}", "save it to a file, and give its name"
+                f"cannot copy the table from standard input to a temporary file: {reason(error)}",
+                "save the table to a file, and set --data to this file",
             ) from error
         yield Source(path, "manifest", "data: standard input (--data -)", home=Path.cwd())
 
@@ -97,21 +98,21 @@ def predict(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="File to write, or - for standard output. The suffix gives the format: .csv, .txt or .tsv (one row"
-            " per pair, with the columns guid and tag), .jsonl, or .parquet (needs the extra parquet)"
+            help="File to write, or - for standard output. The end of its name gives the format: .csv, .txt, .tsv,"
+            " .jsonl, or .parquet (needs pip install '.\\[parquet]'). The columns are guid and tag"
         ),
     ] = None,
     checkpoint: Checkpoint = None,
     text: Annotated[
-        str | None, typer.Option(help="Predict a single pair with this text. With -, it is read from standard input")
+        str | None, typer.Option(help="Text of one pair to predict, or - to read the text from standard input")
     ] = None,
-    image: Annotated[Path | None, typer.Option(help="Predict a single pair with this image")] = None,
+    image: Annotated[Path | None, typer.Option(help="Image file of one pair to predict")] = None,
     probabilities: Annotated[
         bool,
         typer.Option(
             "--probabilities",
-            help="Add the probability of each class, and a column that says what the pair lacks: text, image, or"
-            " nothing (empty)",
+            help="Also write the probability of each class, and the column missing, which is text or image if the pair"
+            " lacks it, else empty",
         ),
     ] = False,
     force: Force = False,
@@ -119,13 +120,13 @@ def predict(
         bool,
         typer.Option(
             "--resume",
-            help="Continue the interrupted prediction of the same --out file. Finished predictions are kept",
+            help="Continue an interrupted prediction into the same --out file. Finished predictions are kept",
         ),
     ] = False,
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Predict the sentiment of all unlabelled pairs (--out FILE), or of one pair (--text, --image).
+    """Predict the sentiment of all pairs without a label (--out FILE), or of one pair (--text, --image, or both).
 
     With --data -, a table is read from standard input. Its image paths are relative to the current folder.
     """

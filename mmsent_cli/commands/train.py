@@ -15,19 +15,21 @@ from mmsent_cli.config.build import PRESETS
 def train(
     given: dict[str, Any],
     preset: Annotated[
-        str | None, typer.Option(help=f"Set of settings: {', '.join(PRESETS)}. Other options override the preset")
+        str | None, typer.Option(help=f"Named set of settings: {', '.join(PRESETS)}. Other options override the preset")
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(help="Use the settings of an earlier run (folder or config.json). Other options override them"),
+        typer.Option(
+            help="Use the settings of an earlier run: its folder, or a config.json. Other options override them"
+        ),
     ] = None,
     resume: Annotated[
-        str | None, typer.Option(help="Continue an unfinished run: its folder, its name, or latest")
+        str | None, typer.Option(help="Unfinished run to continue: its folder, its name, or latest (the newest run)")
     ] = None,
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Train a model on labelled pairs, evaluate it, and write model, metrics and report to a new run folder."""
+    """Train a model on labelled pairs, evaluate it, and write the model, metrics and a report to a new run folder."""
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView
 

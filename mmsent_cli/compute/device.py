@@ -18,7 +18,7 @@ from mmsent_cli.compute.transfer import to_device
 from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.encoders.contract import Activations, Encoder
 from mmsent_cli.encoders.weights.source import WeightSource
-from mmsent_cli.errors import ConfigError, MmsentError
+from mmsent_cli.errors import ConfigError, MmsentError, counted
 from mmsent_cli.files import default_cache_dir
 
 if TYPE_CHECKING:
@@ -162,8 +162,8 @@ class Compute:
                 return encoder.prefix(Activations(to_device(inputs.values, self.device), mask), encoder.cut)
         except torch.OutOfMemoryError as error:
             raise MmsentError(
-                f"out of GPU memory while {len(inputs.values)} inputs are encoded with {encoder.name}",
-                "choose a smaller encoder, smaller images or shorter texts, or give --device cpu",
+                f"out of GPU memory in the encoder {encoder.name}, with {counted(len(inputs.values), 'input')}",
+                "choose a smaller encoder, smaller images or shorter texts, or use --device cpu",
             ) from error
 
 
@@ -219,11 +219,16 @@ def open_device(device: str, is_deterministic: bool) -> str:
     if kind == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", CUBLAS_WORKSPACE)  # read when CUDA starts
         if not torch.cuda.is_available():
-            raise ConfigError(f"--device {device}: {diagnose_cuda() or NO_CARD}", "use --device cpu, or see mmsent env")
+            raise ConfigError(
+                f"--device {device}: {diagnose_cuda() or NO_CARD}",
+                "use --device cpu; mmsent env shows what torch finds on this machine",
+            )
         count = torch.cuda.device_count()
         if index and int(index) >= count:
-            known = "cuda:0" if count == 1 else f"cuda:0 to cuda:{count - 1}"
-            raise ConfigError(f"--device {device}: this machine has {count} CUDA device(s)", f"choose {known}")
+            known = "cuda:0" if count == 1 else f"cuda:0, or a number up to cuda:{count - 1}"
+            raise ConfigError(
+                f"--device {device}: this machine has only {counted(count, 'CUDA device')}", f"choose --device {known}"
+            )
         if index:  # code that names no GPU number, such as Accelerate, then uses this GPU
             torch.cuda.set_device(int(index))
     if kind == "mps" and not torch.backends.mps.is_available():

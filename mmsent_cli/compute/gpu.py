@@ -10,7 +10,7 @@ from pathlib import Path
 
 WHEELS = ("13.0", "12.8", "12.6")
 """CUDA versions of PyTorch's own wheels. Source: https://pytorch.org/get-started/locally/"""
-NO_CARD = "no NVIDIA card and no driver"
+NO_CARD = "there is neither an NVIDIA card nor an NVIDIA driver"
 DRIVERS = "https://www.nvidia.com/drivers"
 SECONDS = 10
 """Timeout of nvidia-smi, which a broken driver can block."""

@@ -98,7 +98,7 @@ def own_device(device: str) -> str:
     if count() == 1 or not device.startswith("cuda"):
         return device
     if device != "cuda":
-        raise ConfigError(f"--device {device} names one GPU, but there are {count()} processes", "give --device cuda")
+        raise ConfigError(f"--device {device} names one GPU, but there are {count()} processes", "use --device cuda")
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
 
 

@@ -181,7 +181,7 @@ def build(config_type: type[C], values: Mapping[str, Any]) -> C:
     unknown = sorted(set(values) - set(known))
     for name in unknown:
         if name in RENAMED:
-            raise ConfigError(f"{name} is now called {RENAMED[name]}", f"write {RENAMED[name]}")
+            raise ConfigError(f"the setting {name} is now called {RENAMED[name]}", f"write {RENAMED[name]}")
     if unknown:
         raise ConfigError(f"unknown settings: {', '.join(unknown)}", f"known settings: {', '.join(known)}")
     return config_type(**{name: _convert(known[name], value) for name, value in values.items()})
@@ -249,7 +249,7 @@ def _convert(setting: "Field[Any]", value: Any) -> Any:
         if get_origin(kind) is Literal:
             value = aliases.get(value, value)
             if value not in get_args(kind):
-                raise ValueError(f"not one of {', '.join(get_args(kind))}")
+                raise ValueError(f"the value must be one of {', '.join(get_args(kind))}")
             return value
         return _scalar(kind, value)
     except (TypeError, ValueError) as error:
@@ -268,7 +268,7 @@ def _scalar(kind: type, value: Any, is_text: bool = False) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not kind:
-        raise ValueError(f"not {KINDS[kind]}")
+        raise ValueError(f"the value must be {KINDS[kind]}")
     if kind is float and not math.isfinite(value):
-        raise ValueError("not a finite number")
+        raise ValueError("the value must be a finite number")
     return value

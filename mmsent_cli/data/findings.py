@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from io import StringIO
 
+from mmsent_cli.data.flaws import PAIR
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.split import groups_of
 
@@ -42,7 +43,7 @@ def findings_csv(pairs: Sequence[Pair], problems: Sequence[str]) -> str:
 
     Args:
         pairs: the labelled pairs.
-        problems: lines `guid: dropped: why` or `guid: blanked: why`.
+        problems: lines such as `pair 17: dropped: why`, `pair 17: blanked: why` or `pairs.csv:17: dropped: why`.
 
     Returns:
         CSV with a header, or an empty text if there is nothing to list.
@@ -54,7 +55,7 @@ def findings_csv(pairs: Sequence[Pair], problems: Sequence[str]) -> str:
     for line in problems:
         guid, _, rest = line.partition(": ")
         fate, _, why = rest.partition(": ")
-        rows.append((guid, fate, "", "", why))
+        rows.append((guid.removeprefix(PAIR), fate, "", "", why))
     if not rows:
         return ""
     table = StringIO()

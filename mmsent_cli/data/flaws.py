@@ -9,9 +9,14 @@ from mmsent_cli.data.pairs import MODALITIES, Pair
 from mmsent_cli.errors import DataError, counted, summarize
 from mmsent_cli.results import UnusablePair
 
-HINT = "fix the files, or use --on-bad drop or --on-bad blank"
+HINT = (
+    "fix the files; or use --on-bad drop to leave these pairs out, or --on-bad blank to leave out only the broken text"
+    " or image"
+)
 SHOWN_GUIDS = 5
 DROPPED, BLANKED = "dropped", "blanked"
+PAIR = "pair "
+"""Lines on a pair begin with this word and the guid. Lines on a row that cannot be read begin with its place."""
 ADDRESS = "addresses, which mmsent does not open"
 ELSEWHERE = "paths of another machine"
 ABSENT = "files that do not exist"
@@ -21,15 +26,17 @@ ONE = {
     ABSENT: "a file that does not exist",
 }
 MISSING_FILE = (
-    "check the paths, which may be relative to the table's folder, such as images/1.jpg; or leave these pairs out with "
-    "--on-bad drop, or their images with --on-bad blank"
+    "check the paths, which may be relative to the table's folder, such as images/1.jpg; or use --on-bad drop to leave"
+    " these pairs out, or --on-bad blank to leave out only their images"
 )
 HINTS = {
-    ADDRESS: "download the images and name their files in the table, or leave images out with --on-bad blank",
+    ADDRESS: "download the images and put their file names into the table; or use --on-bad blank to leave them out",
     **dict.fromkeys((ELSEWHERE, ABSENT), MISSING_FILE),
 }
 """The kinds of flaws that are reported once for all pairs. For each kind, a hint."""
-FEW_ABSENT = "use --on-bad blank (text alone) or --on-bad drop (leave the pairs out), or copy the images there"
+FEW_ABSENT = (
+    "copy the missing images to these paths; or use --on-bad blank (text alone) or --on-bad drop (leave the pairs out)"
+)
 """The hint if most image files exist, so that the paths are right."""
 CHECK_LISTS = "mmsent check lists all of them"
 
@@ -158,7 +165,7 @@ class Flaws:
             return pair
         is_kept = on_bad == "blank" and not (pair.text is None and pair.image is None)
         why, outcome = " and ".join(flaw.text for flaw in wrong), BLANKED if is_kept else DROPPED
-        line = f"{pair.guid}: {'' if on_bad == 'stop' else f'{outcome}: '}{why}"
+        line = f"{PAIR}{pair.guid}: {'' if on_bad == 'stop' else f'{outcome}: '}{why}"
         self.problems.append(line)
         if on_bad != "stop":
             self.unusable.append(UnusablePair(guid=pair.guid, row=item.row, reason=why, outcome=outcome))
@@ -184,7 +191,7 @@ class Flaws:
         hint = next(iter(HINTS[kind] for kind in self._kinds), HINT) if not self._single else HINT
         if ABSENT in self._kinds and len(self._kinds[ABSENT]) < total / 2 and not self._single:
             hint = f"{FEW_ABSENT}; {CHECK_LISTS}"
-        return DataError(f"{len(self.problems)} of {total} pairs cannot be used: {self.summary()}", hint)
+        return DataError(f"{len(self.problems):,} of {counted(total, 'pair')} cannot be used: {self.summary()}", hint)
 
     def notes(self, needs: Collection[str] | None) -> list[str]:
         """Return notes on unusual files that are used, and on pairs that lack a modality.
@@ -195,7 +202,7 @@ class Flaws:
 
     def _remark_notes(self) -> Iterator[str]:
         for what, guids in self._remarks.items():
-            yield f"{counted(len(guids), 'image')} {what}: {_shown(guids)}"
+            yield f"{counted(len(guids), 'image')} {what}: {'pair' if len(guids) == 1 else 'pairs'} {_shown(guids)}"
 
     def _blank_notes(self) -> Iterator[str]:
         for name, count in self._blank.items():

@@ -65,7 +65,10 @@ def raw_texts(frame: "DataFrame", config: DataConfig) -> tuple[list[tuple[str, b
     place = column_named(NAME, columns_of(frame), config.text_column, "text_column")
     if place is None:
         columns = listed(columns_of(frame))
-        raise DataError(f"the DataFrame has no column {config.text_column!r}; it has {columns}", "set text_column")
+        raise DataError(
+            f"the DataFrame has no column {config.text_column!r}; its columns are {columns}",
+            "set text_column to the name of the column with the texts",
+        )
     filled = {f"{NAME}:{row}": cell for row, cell in enumerate(cells(frame, place), 1) if cell}
     try:
         texts = [(where, cell if isinstance(cell, bytes) else _encoded(cell)) for where, cell in filled.items()]

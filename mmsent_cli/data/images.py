@@ -147,7 +147,7 @@ _loading = Lock()
 
 REDUCING_GAP = 2.0
 EXIF_ORIENTATION = 0x0112
-REMEDY = "replace the file, or use --on-bad drop or --on-bad blank"
+REMEDY = "replace the file; or use --on-bad drop to leave the pair out, or --on-bad blank to leave out only the image"
 
 
 def decode_image(source: Path | bytes, size_px: int) -> "np.ndarray":
@@ -200,7 +200,7 @@ def _decode(source: Path | bytes, size_px: int, resize: Callable[[Any], Any]) ->
         image, _ = _load(raw, int(size_px * REDUCING_GAP))
         return resize(_upright(image, _rgb(image)))
     except BROKEN as error:
-        raise DataError(f"{name}: {_reason(error)}", REMEDY) from error
+        raise DataError(f"{name} {_reason(error)}", REMEDY) from error
 
 
 def image_bytes(source: ImageSource) -> bytes:
@@ -375,4 +375,6 @@ def _upright(image: Any, rgb: Any) -> Any:
 
 def _reason(error: BaseException) -> str:
     text = str(error) or type(error).__name__
-    return "is truncated" if "truncated" in text.lower() else text
+    if "truncated" in text.lower():
+        return "is truncated"
+    return text if text.startswith("is ") else f"cannot be read: {text}"

@@ -37,7 +37,7 @@ def inspect(
     if source.kind != "lab":
         raise DataError(
             f"--convert-to works only with a folder of texts, and {source.name} is not a folder",
-            "give a folder with <guid>.txt files to --data, or leave out --convert-to",
+            "set --data to a folder of <guid>.txt files, or leave out --convert-to",
         )
     count, lossy = _convert(source, convert_to, report.decision, force)
     notes = (*result.notes, *lossy)

@@ -79,7 +79,7 @@ def mvsa_judgement(words: Sequence[str]) -> str:
     """
     words = [tag_key(word) for word in words]
     if len(words) < 2 or len(words) % 2 or not set(words) <= set(SENTIMENTS):
-        raise ValueError(f"{','.join(words)!r} holds no pairs text,image of {', '.join(SENTIMENTS)}")
+        raise ValueError(f"expected judgements text,image (each {', '.join(SENTIMENTS)}), found {','.join(words)!r}")
     majorities = [_majority(words[part::2]) for part in (0, 1)]
     if None in majorities:
         return NO_MAJORITY
@@ -157,7 +157,7 @@ def read_rows(folder: Path, list_name: str, config: DataConfig, report: Report) 
         guid, tag = cells[guid_at].strip(), cells[tag_at].strip() if tag_at is not None else ""
         problem = guid_problem(guid, where, seen, is_file_name=True)
         if problem is None and composed(guid) in listing.clashes:
-            problem = f"{where}: guid {guid} has two files, {listing.clashes[composed(guid)]}"
+            problem = f"{where}: the guid {guid} has two files, {listing.clashes[composed(guid)]}"
         if problem is None and list_name == MVSA_LIST:
             tag, problem = _judged(cells[1:], where, report)
         if problem:
@@ -170,7 +170,9 @@ def read_rows(folder: Path, list_name: str, config: DataConfig, report: Report) 
 def rows_without_list(folder: Path, report: Report) -> Iterator[PairRow]:
     """Yield a row without a tag for every guid that has a file, in natural order (2 before 10)."""
     listing = list_files(folder)
-    report.problems += [f"{folder.name}: guid {guid} has two files, {both}" for guid, both in listing.clashes.items()]
+    report.problems += [
+        f"{folder.name}: the guid {guid} has two files, {both}" for guid, both in listing.clashes.items()
+    ]
     for guid in sorted(listing.texts.keys() | listing.images.keys(), key=natural_order):
         if guid not in listing.clashes:
             yield _row(guid, "", folder.name, listing)
@@ -212,7 +214,7 @@ def _files_in(folder: Path, must_exist: bool = True) -> list[str]:
     except (FileNotFoundError, NotADirectoryError) as error:
         if not must_exist:
             return []
-        raise DataError(f"{folder} is not a folder", "give the folder with train.txt to --data") from error
+        raise DataError(f"{folder} is not a folder", "set --data to the folder that contains train.txt") from error
     except OSError as error:
         raise DataError(f"cannot read the folder {folder}: {error.strerror}", "check its permissions") from error
 
@@ -240,7 +242,7 @@ def _guids(path: Path, config: DataConfig) -> Iterator[str]:
 
 def _open_list(path: Path, config: DataConfig) -> Table:
     if not path.is_file():
-        raise DataError(f"no {path.name} in {path.parent}", _hint_without_list(path))
+        raise DataError(f"the folder {path.parent} has no {path.name}", _hint_without_list(path))
     table = read_list(path, config.encoding, KNOWN)
     if not table.columns:
         raise DataError(f"{path} is empty", "write the header guid,tag, then one line for each pair")
@@ -281,13 +283,13 @@ def _judged(words: Sequence[str], where: str, report: Report) -> tuple[str, str 
 def _hint_without_list(path: Path) -> str:
     home = path.absolute().parent.parent
     if holds_list(home, path.name):
-        return f"the folder above it has one: --data {home}"
+        return f"use the folder above it, which has this file: --data {home}"
     manifests = sorted(p.name for p in path.parent.glob("[!.~]*") if p.suffix.lower() in SUFFIXES)
     if manifests:
         return f"to use a table, name the file itself: --data {path.parent / manifests[0]}"
     if (path.parent.parent / path.name).is_file():
-        return f"the folder above has it: --data {path.parent.parent}"
-    return f"with --data, give a folder that contains {path.name}, or a table ({', '.join(SUFFIXES)})"
+        return f"use the folder above it, which has this file: --data {path.parent.parent}"
+    return f"set --data to a folder that contains {path.name}, or to a table ({', '.join(SUFFIXES)})"
 
 
 def _row(guid: str, tag: str, where: str, listing: Listing) -> PairRow:

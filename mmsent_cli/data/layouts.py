@@ -80,9 +80,9 @@ def locate(data: str | None) -> Source:
         if lab.holds_list(Path(folder)):
             return _source(folder, f"{'this folder' if folder == '.' else 'found'}, since no --data is given")
     raise DataError(
-        f"found no data: --data and {VARIABLE} are not given, and this folder, ./data and ./data/sample have no"
-        f" {lab.LABELLED_LIST}",
-        "give a folder with train.txt, or a table such as pairs.csv, with --data",
+        f"found no data: --data and {VARIABLE} are not set, and there is no {lab.LABELLED_LIST} in this folder,"
+        " ./data or ./data/sample",
+        "set --data to a folder that contains train.txt, or to a table such as pairs.csv",
     )
 
 
@@ -122,7 +122,8 @@ def text_paths(source: Source, config: DataConfig | None = None) -> list[Path]:
     paths = lab.text_files(source.path, config or DataConfig())
     if not paths and not lab.list_files(source.path).images:
         raise DataError(
-            f"no text files in {source.path}", "put files <guid>.txt into this folder or into its subfolder data/"
+            f"there are no text files in {source.path}",
+            "put files <guid>.txt into this folder or into its subfolder data/",
         )
     return paths
 
@@ -168,7 +169,7 @@ def _nearest(path: Path) -> str:
         base, missing, meant = similar_paths(path)
     except (OSError, ValueError):
         return "check the path"
-    return f"check the path: {base} has no {missing}{f'; did you mean {meant[0]}?' if meant else ''}"
+    return f"check the path: the folder {base} has no {missing!r}{f'; did you mean {meant[0]}?' if meant else ''}"
 
 
 def _shown(path: Path) -> Path:
@@ -179,8 +180,8 @@ def _shown(path: Path) -> Path:
 
 def _file_hint(path: Path) -> str:
     if path.name in lab.LISTS:
-        return f"give the folder that holds it: --data {path.parent}"
-    return "give the folder that holds train.txt, or save the table as .csv"
+        return f"use the folder that contains it: --data {path.parent}"
+    return "set --data to the folder that contains train.txt, or save the table as .csv"
 
 
 WITH_TAG, WITHOUT_TAG = "with a tag", "without a tag"
@@ -310,7 +311,7 @@ def count_unlabelled(
     if not report.read:
         add = "add a row for each pair below the header"
         if source.kind == "lab":
-            add = "list their guids in test_without_label.txt"
+            add = "list the guids of these pairs in test_without_label.txt"
         refused = summarize(report.left_out)
         raise DataError(
             f"there are no pairs to predict in {source.name} ({report.counts()})",
@@ -444,7 +445,7 @@ def _not_swapped(rows: Iterator[PairRow], source: Source, names: Sequence[str], 
         raise DataError(
             f"{source.name}: the columns of texts and images are swapped: the texts are file names such as "
             f"{both[0].text!r} ({both[0].where})",
-            f"{option_text('text_column', text)} {option_text('image_column', image)}",
+            f"use {option_text('text_column', text)} {option_text('image_column', image)}",
         )
     yield from chain(first, rows)
 
@@ -474,5 +475,4 @@ def _wanted(config: DataConfig) -> Iterator[str]:
 def _raise_rows(report: Report, hint: str) -> None:
     if report.problems:
         problems = sorted(report.problems, key=natural_order)
-        count = f"{len(problems)} bad rows: " if len(problems) > 1 else ""
-        raise DataError(f"{count}{summarize(problems)} ({report.bad_rows()})", f"{hint}; {CHECK}")
+        raise DataError(f"{report.bad_rows()}: {summarize(problems)}", f"{hint}; {CHECK}")

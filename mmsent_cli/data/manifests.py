@@ -120,7 +120,9 @@ def name_of(value: Any, column: str) -> str:
     """
     text = without_surrogates(plain(value, column)).replace("\0", "").strip("\ufeff \t\r\n\xa0\u3000")
     if "\ufffd" in text:
-        raise ValueError(f"{column} has characters that cannot be decoded: save the table as UTF-8, or give --encoding")
+        raise ValueError(
+            f"the {column} has characters that cannot be decoded: save the table as UTF-8, or give --encoding"
+        )
     formula = FORMULA.fullmatch(text)
     return formula[1] if formula else text
 
@@ -136,7 +138,7 @@ def plain(value: Any, column: str) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))  # a column of whole numbers with gaps is stored as floats
     if isinstance(value, dict | list | set | tuple | bytes | bytearray | memoryview):
-        raise ValueError(f"{column} holds a {type(value).__name__}, not text")
+        raise ValueError(f"the {column} has the type {type(value).__name__} and is not text")
     return str(value)
 
 
@@ -163,7 +165,9 @@ def image_of(value: Any) -> tuple[ImageSource | None, str]:
         return None, ""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Path(plain(value, "image")), ""  # a number that names a file
-    raise ValueError(f"image holds a {type(value).__name__}, not a path, a PIL image or the bytes of an image file")
+    raise ValueError(
+        f"the image has the type {type(value).__name__}, and is no path, PIL image or bytes of an image file"
+    )
 
 
 def _image_named(text: str) -> tuple[ImageSource | None, str]:
@@ -173,7 +177,7 @@ def _image_named(text: str) -> tuple[ImageSource | None, str]:
         try:
             return base64.b64decode(text.split(",", 1)[1]), ""
         except binascii.Error as error:
-            raise ValueError(f"the image is no base64: {error}") from None
+            raise ValueError(f"the image is not valid base64: {error}") from None
     if text.lower().startswith("file://"):
         text = unquote(urlparse(text).path)
     is_elsewhere = ADDRESS_START.match(text) or DRIVE.match(text)

@@ -103,11 +103,11 @@ def guid_problem(guid: str, where: str, seen: dict[str, str], is_file_name: bool
         is_file_name: True if files are looked up by the guid, which then must not be a path.
     """
     if not guid:
-        return f"{where}: empty guid"
+        return f"{where}: the guid is empty"
     if is_file_name and (guid in (".", "..") or any(mark in guid for mark in "/\\\0")):
-        return f"{where}: guid {guid!r} is a path, not a name"
+        return f"{where}: the guid {guid!r} is a path, not a name"
     if guid in seen:
-        return f"{where}: {DUPLICATE} {guid} (first in {seen[guid]})"
+        return f"{where}: {DUPLICATE} {guid} (first used in {seen[guid]})"
     seen[guid] = where
     return None
 
@@ -137,10 +137,8 @@ def require_classes(labels: Sequence[str]) -> None:
         DataError: there are fewer than two classes.
     """
     if len(labels) < 2:
-        raise DataError(
-            f"two or more classes are needed, but the data has {len(labels)}: {', '.join(labels) or 'no tag'}",
-            "add labelled pairs of another class",
-        )
+        found = f"has only the class {labels[0]!r}" if labels else "has no tags"
+        raise DataError(f"two or more classes are needed, but the data {found}", "add labelled pairs of another class")
 
 
 def tag_problems(rows: Iterable[PairRow], labels: Sequence[str]) -> list[str]:
@@ -167,7 +165,7 @@ def limited(rows: list[PairRow], limit: int | None) -> list[PairRow]:
 
 def _tag_problem(row: PairRow, labels: Sequence[str]) -> str:
     if row.tag is None:
-        return f"{row.where}: guid {row.guid} has no tag"
+        return f"{row.where}: pair {row.guid} has no tag"
     near = difflib.get_close_matches(row.tag.casefold(), labels, n=1)
     meant = f"did you mean {near[0]}?" if near else f"known: {', '.join(labels)}"
     return f"{row.where}: unknown tag {row.tag!r} ({meant})"

@@ -18,7 +18,7 @@ from typing import Any
 from mmsent_cli.config import SplitConfig
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.placeholders import IMAGE_SHARE, TEXT_SHARE, image_key, placeholders, text_key
-from mmsent_cli.errors import ConfigError, DataError, summarize
+from mmsent_cli.errors import ConfigError, DataError, counted, summarize
 from mmsent_cli.outputs import is_stream, open_output, require_writable
 from mmsent_cli.results import SplitResult
 
@@ -121,7 +121,9 @@ def require_split_name(path: Path) -> None:
         ConfigError: the suffix belongs to another kind of file.
     """
     if path.suffix.lower() not in ("", ".json") and not is_stream(path):
-        raise ConfigError(f"--out {path}: a split cannot be written as a {path.suffix} file", "give a name with .json")
+        raise ConfigError(
+            f"--out {path}: a split cannot be written as a {path.suffix} file", "give a name that ends in .json"
+        )
 
 
 def write_split(split: Split | Sequence[Split], path: Path, force: bool) -> None:
@@ -178,7 +180,7 @@ def _pick(splits: Sequence[Split], path: Path, fold: int | None) -> Split:
     if not chosen:
         known = ", ".join(str(split.fold) for split in splits if split.fold is not None)
         problem = "has several folds, and --fold is not given" if fold is None else f"has no fold {fold}"
-        raise DataError(f"{path} {problem}", f"choose a fold with --fold: {known}" if known else "leave out --fold")
+        raise DataError(f"{path} {problem}", f"set --fold to one of {known}" if known else "leave out --fold")
     return chosen[0]
 
 
@@ -233,8 +235,9 @@ def apply_split(split: Split, pairs: Iterable[Pair]) -> tuple[list[Pair], list[P
     missing = [guid for guid in split.train + split.val if guid not in by_guid]
     if missing:
         raise DataError(
-            f"{len(missing)} pairs of the split are not in the data: {summarize(missing, 'guids')}",
-            "use the data the split was made from, without --limit, or make a new split with mmsent split",
+            f"the data has no row for {counted(len(missing), 'pair')} of the split"
+            f" (guids: {summarize(missing, 'guids')})",
+            "use the data that the split was made from, without --limit; or make a new split with mmsent split",
         )
     return [by_guid[guid] for guid in split.train], [by_guid[guid] for guid in split.val]
 
@@ -249,7 +252,8 @@ def require_all_in_folds(folds: Sequence[Split], pairs: Sequence[Pair]) -> None:
     strange = sorted(in_folds ^ {pair.guid for pair in pairs})
     if strange:
         raise DataError(
-            f"{len(strange)} pairs differ between the data set and the recorded folds: {summarize(strange, 'guids')}",
+            f"the data and the recorded folds differ in {counted(len(strange), 'pair')}"
+            f" (guids: {summarize(strange, 'guids')})",
             "use the data that the run was started with, or start a new run",
         )
 
@@ -293,7 +297,9 @@ def _plain_split(pairs: Sequence[Pair], labels: Sequence[str], config: SplitConf
     _require_members({label: sum(pair.tag == label for pair in pairs) for label in labels}, 2)
     sides = _stratified(pairs, val_size, config.split_seed)
     if sides is None:
-        raise DataError(f"{len(pairs)} pairs are too few for {config.strategy}", "add pairs, or use --strategy grouped")
+        raise DataError(
+            f"{len(pairs)} pairs are too few for --strategy {config.strategy}", "add pairs, or use --strategy grouped"
+        )
     return Split(*sides, config.strategy, config.split_seed, val_size, digest_of(*sides))
 
 

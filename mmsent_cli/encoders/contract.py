@@ -129,7 +129,7 @@ class Encoder(nn.Module, Generic[Inputs]):
     def freeze(self, frozen: int) -> Self:
         """Freeze the first `frozen` stages: they get no gradient and stay in eval mode. Also set `cut` to `frozen`."""
         if not 0 <= frozen <= self.n_stages:
-            raise ValueError(f"{self.name} has {self.n_stages} stages, cannot freeze {frozen}")
+            raise ValueError(f"{self.name} has {self.n_stages} stages, so {frozen} cannot be frozen")
         self.frozen = self.cut = frozen
         for index, stage in enumerate(self.stages):
             stage.requires_grad_(index >= frozen)
@@ -248,7 +248,7 @@ def frozen_stages(encoder: Encoder, setting: str, option: str) -> int:
     layers = encoder.n_stages - 2  # without the first stage and the pooling
     if int(setting) > layers:
         raise ConfigError(
-            f"{option} {setting}: {encoder.name} has only {layers} layers after its embedding or stem",
+            f"{option} {setting}: the encoder {encoder.name} has only {layers} layers after its embedding or stem",
             f"give none, all, or a number from 0 to {layers}",
         )
     return int(setting) + 1

@@ -50,7 +50,7 @@ TEXT_ENCODERS: dict[str, EncoderSpec[TextInputs]] = {
         mpnet.build_layers, "MPNet-base, means of its last four layers, 3072-d", "Apache-2.0", MPNET
     ),
     "bert": EncoderSpec(bert.build, "bert-base-uncased, 768-d", "Apache-2.0", "bert-base-uncased, arXiv 1810.04805"),
-    "clip": EncoderSpec(clip.build, "CLIP ViT-B/32 text tower, 512-d", "MIT", f"{CLIP}, arXiv 2103.00020"),
+    "clip": EncoderSpec(clip.build, "text encoder of CLIP ViT-B/32, 512-d", "MIT", f"{CLIP}, arXiv 2103.00020"),
     "twitter-roberta": EncoderSpec(
         twitter_roberta.build,
         "RoBERTa-base trained on tweets, means of its last four layers, 3072-d",
@@ -69,7 +69,7 @@ IMAGE_ENCODERS: dict[str, EncoderSpec[ImageInputs]] = {
     "resnet18": EncoderSpec(
         resnet.build, "ResNet18, 512-d", "BSD-3-Clause", "torchvision, ResNet18 on ImageNet, arXiv 1512.03385"
     ),
-    "clip": EncoderSpec(clip_image.build, "CLIP ViT-B/32 image tower, 512-d", "MIT", f"{CLIP}, arXiv 2103.00020"),
+    "clip": EncoderSpec(clip_image.build, "image encoder of CLIP ViT-B/32, 512-d", "MIT", f"{CLIP}, arXiv 2103.00020"),
     "timm": EncoderSpec(timm.build, "any timm network: timm:NAME or timm:FOLDER", "its own"),
     "hf": EncoderSpec(hf_image.build, "any Hugging Face image model: hf:NAME or hf:FOLDER", "its own"),
 }

@@ -60,7 +60,7 @@ def read_probe(content: Mapping[str, Any], n_classes: int, pooled: Mapping[str, 
     shapes = (weight.shape, bias.shape, prior.shape)
     width = count_features(name, pooled, characters) if kernel is None else len(kernel.rows)
     if shapes != ((width, n_classes), (n_classes,), (n_classes,)):
-        raise ValueError(f"the weights of the probe {name} fit neither its features nor {n_classes} classes")
+        raise ValueError(f"the weights of the probe {name} do not fit its features and {n_classes} classes")
     return Probe(name, weight, bias, prior, characters, kernel)
 
 

@@ -122,7 +122,9 @@ def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
     if dataset is None:
         true = {row.guid: row.tag for row in rows if row.tag is not None}
         if not true:
-            raise DataError(f"{path} has predictions but no true labels", "give labelled pairs with --data")
+            raise DataError(
+                f"{path} has predictions but no true labels", "set --data to a folder or table of labelled pairs"
+            )
         labels = tuple(rows[0].shares) or tuple(sorted({*true.values(), *(row.predicted for row in rows)}))
     else:
         true, labels = {pair.guid: pair.tag for pair in dataset.pairs}, dataset.labels
@@ -130,7 +132,7 @@ def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
     both = [row for row in rows if row.guid in true and row.predicted]
     if len(both) < 2:
         raise DataError(
-            f"{path} and the labelled pairs have only {len(both)} guids in common; at least two are needed",
+            f"{path} and the labelled pairs have only {counted(len(both), 'guid')} in common; at least two are needed",
             "check the guids of both files",
         )
     if len(both) < len(rows):
@@ -175,9 +177,13 @@ def _unique(rows: list[_Row], path: Path) -> list[_Row]:
     if not rows:
         raise DataError(f"{path} has no predictions", f"give a file with {FORMATS}")
     seen: dict[str, str] = {}
-    twice = [f"{row.where}: guid {row.guid} again" for row in rows if seen.setdefault(row.guid, row.where) != row.where]
+    twice = [
+        f"{row.where}: the guid {row.guid} occurs again"
+        for row in rows
+        if seen.setdefault(row.guid, row.where) != row.where
+    ]
     if twice:
-        raise DataError(summarize(twice), "each pair needs one prediction")
+        raise DataError(summarize(twice), "keep one prediction for each pair")
     return rows
 
 
@@ -191,7 +197,7 @@ def _read_csv(path: Path) -> list[_Row]:
         raise DataError(f"cannot read the predictions {path}: {error}", f"give a file with {FORMATS}") from error
     wanted = len(header)
     uneven = [
-        f"{where}: {counted(len(cells), 'column')} instead of {wanted}"
+        f"{where}: the row has {counted(len(cells), 'column')} instead of {wanted}"
         for where, cells in lines
         if len(cells) != wanted
     ]
@@ -233,7 +239,7 @@ def _read_jsonl(path: Path) -> list[_Row]:
             try:
                 rows.append(_json_row(json.loads(line), f"{path.name}:{number}"))
             except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-                problems.append(f"{path.name}:{number}: no object with guid and label")
+                problems.append(f"{path.name}:{number}: the line is not an object with guid and label")
     if problems:
         raise DataError(summarize(problems), 'each line needs {"guid": …, "label": …}')
     return rows

@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from mmsent_cli.errors import ConfigError, DataError, summarize
+from mmsent_cli.errors import ConfigError, DataError, counted, summarize
 from mmsent_cli.evaluation.answers import Answers
 from mmsent_cli.evaluation.evaluate import model_findings
 from mmsent_cli.results import ComparedModel, Finding, ModelComparison, ModelDifference, Score
@@ -45,8 +45,8 @@ def align(models: Mapping[str, Sequence[Answers]]) -> tuple[dict[str, list[Answe
     common = set(first.guids).intersection(*(answers.guids for answers in every[1:]))
     if len(common) < 2:
         raise DataError(
-            f"only {len(common)} pairs were predicted by all models; at least two are needed",
-            "compare them on the same labelled pairs with --data",
+            f"the predictions of all models have only {counted(len(common), 'pair')} in common; two are needed",
+            "compare the models on the same pairs: set --data to a folder or table of labelled pairs",
         )
     order = [guid for guid in first.guids if guid in common]
     aligned = {name: [_arranged(answers, order, first.labels) for answers in seeds] for name, seeds in models.items()}
@@ -57,8 +57,8 @@ def align(models: Mapping[str, Sequence[Answers]]) -> tuple[dict[str, list[Answe
             if len(differing):
                 guids = [answers.guids[row] for row in differing.tolist()]
                 raise DataError(
-                    f"the true labels of {len(guids)} pairs differ between {name} and another model: "
-                    f"{summarize(guids, 'guids')}",
+                    f"the true labels of {counted(len(guids), 'pair')} differ between {name} and another model "
+                    f"(guids: {summarize(guids, 'guids')})",
                     "compare predictions that were made for the same labelled pairs",
                 )
     return aligned, len(set().union(*(answers.guids for answers in every))) - len(order)
@@ -74,7 +74,9 @@ def require_comparable(counts: Sequence[tuple[str, int]]) -> None:
         ConfigError: there are fewer than two models, or their numbers of seeds differ.
     """
     if len(counts) < 2:
-        raise ConfigError("compare needs two models or more", "give two runs, checkpoints or files of predictions")
+        raise ConfigError(
+            "a comparison needs two models or more", "give two or more runs, checkpoints or files of predictions"
+        )
     if len({seeds for _, seeds in counts}) > 1:
         raise ConfigError(
             f"all models need the same number of seeds: {', '.join(f'{name} has {seeds}' for name, seeds in counts)}",

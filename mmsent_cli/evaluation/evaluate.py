@@ -178,7 +178,7 @@ def binned(name: str, cells: Sequence[str]) -> list[str]:
         numbers = {}
     if not numbers:
         raise ConfigError(
-            f"--by {name}: {len(values)} different values are too many groups",
+            f"--by {name}: this column has {len(values)} different values, which are too many groups",
             "choose a column with few values",
         )
     edges = np.unique(np.quantile([numbers[cell] for cell in cells if cell in numbers], (0.25, 0.5, 0.75)))

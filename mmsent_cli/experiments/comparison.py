@@ -341,7 +341,9 @@ def _names(settings: CompareSettings) -> list[tuple[str, bool]]:
         raise unknown_fusion("fusions", unknown[0], ["sources", "all"])
     many = [name for name in requested if requested.count(name) > 2]
     if many:
-        raise ConfigError(f"--fusions lists {many[0]} more than twice", "list a fusion once, or twice for an A/A test")
+        raise ConfigError(
+            f"--fusions contains {many[0]} more than twice", "list a fusion once, or twice for an A/A test"
+        )
     ordered = [*([] if settings.baseline in requested else [settings.baseline]), *requested]
     named = [(name, name in ordered[:number]) for number, name in enumerate(ordered)]
     return [*named, *((name, False) for name in REFERENCES if name not in ordered)]

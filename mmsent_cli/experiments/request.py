@@ -176,7 +176,7 @@ def find_experiment(spec: str, command: str, runs_dir: Path) -> tuple[Run, Exper
     other = request.command if request else "train"
     if request is None or other != command:
         raise ConfigError(
-            f"cannot resume {run.folder}: it is a run of {other}", f"go on with: {resume_command(run, other)}"
+            f"cannot resume {run.folder}: it is a run of mmsent {other}", f"go on with: {resume_command(run, other)}"
         )
     return run, request
 
@@ -256,6 +256,6 @@ def _plan(
     if config.split.folds is not None:
         raise ConfigError(
             f"{request.command} trains single models, so it cannot use the settings of a cross-validation run",
-            "leave out --folds, or give the config of a single-model run",
+            "leave out --folds, or set --config to a run without --folds",
         )
     return plan_run(config, progress, () if run is None else splits_of(run), source), None

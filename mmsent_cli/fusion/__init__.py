@@ -164,7 +164,7 @@ def unknown_fusion(option: str, name: str, more: Sequence[str] = ()) -> ConfigEr
     """
     error = unknown_name(option, name, [*more, *FUSIONS])
     meant = USUAL_NAMES.get(name.casefold())
-    return ConfigError(f"--{option}: unknown {name!r}; did you mean {meant}?", error.hint) if meant else error
+    return ConfigError(f"--{option}: unknown name {name!r}; did you mean {meant}?", error.hint) if meant else error
 
 
 def require_fusion(model: ResolvedModel) -> None:

@@ -25,7 +25,8 @@ def require_request(file: PredictionFile, is_in_parts: bool) -> None:
         raise ConfigError(f"--engine ray cannot write to {out}", "give the name of a file or folder with --out")
     if is_in_parts and file.settings.shard is not None:
         raise ConfigError(
-            "--shard cannot be combined with --engine ray, which divides the rows itself", "leave out one of them"
+            "--shard cannot be combined with --engine ray, which divides the rows itself",
+            "leave out one of the two options",
         )
     is_repeated = file.resume and out.exists() and not is_unfinished(out, is_in_parts)
     if is_in_parts and is_folder(out):
@@ -38,7 +39,7 @@ def require_request(file: PredictionFile, is_in_parts: bool) -> None:
     if is_unfinished(out, is_in_parts):
         go_on = "" if is_in_parts else how_begun(out).get("go_on", "")
         raise ConfigError(
-            f"there is an interrupted prediction of {out}",
+            f"an earlier prediction into {out} was interrupted",
             f"{go_on or 'continue with --resume'}; or start over with --force",
         )
 

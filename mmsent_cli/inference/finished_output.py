@@ -49,8 +49,8 @@ def finished_before(file: PredictionFile, identity: Mapping[str, Any], cache: Pa
     if file.force:
         return None
     raise ConfigError(
-        f"{file.out} exists already, but is not the output of this prediction: checkpoint, pairs, settings or the file"
-        " have changed",
+        f"{file.out} exists already, but is not the output of this prediction: the checkpoint, the pairs, the"
+        " settings or the file have changed",
         "to predict again, replace --resume by --force",
     )
 

@@ -71,7 +71,7 @@ def single_pair(text: str | None, image: ImageSource | str | None) -> Pair:
         return Pair(guid="-", tag=None, text=text, image=None)
     name, hint = str(image) if isinstance(image, str | Path) else "the image", "give another --image, or --text alone"
     try:
-        source, elsewhere = image_of(image)
+        source, elsewhere = _image_of(image, hint)
         if source is None:
             raise ValueError("is an address or a path of another machine" if elsewhere else "is not a path")
         raw = image_bytes(source)
@@ -82,6 +82,13 @@ def single_pair(text: str | None, image: ImageSource | str | None) -> Pair:
     except ValueError as error:
         raise DataError(f"{name} {error}", hint) from error
     return Pair(guid="-", tag=None, text=text, image=source if isinstance(source, Path) else raw)
+
+
+def _image_of(image: "ImageSource | str | None", hint: str) -> "tuple[ImageSource | None, str]":
+    try:
+        return image_of(image)
+    except ValueError as error:
+        raise DataError(str(error), hint) from error
 
 
 def decode_typed(pair: Pair, description: Description) -> Pair:

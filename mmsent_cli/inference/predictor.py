@@ -60,8 +60,8 @@ def find_threshold(settings: PredictSettings, checkpoint: Path) -> tuple[float, 
     threshold = threshold_for_accuracy(confidence, is_right, wanted)
     if threshold is None:
         raise ConfigError(
-            f"no threshold reaches an accuracy of {wanted:g} on the predictions in {run.name}",
-            "ask for a lower accuracy",
+            f"no threshold reaches an accuracy of {wanted:g} on the predictions of the run {run.name}",
+            "choose a lower accuracy",
         )
     kept = confidence >= threshold
     is_chosen = name != OUT_OF_FOLD

@@ -217,7 +217,9 @@ class PredictionFile:
         if form is None or (form == PARQUET and is_open):
             what = f"a {suffix} file" if form is None else "Parquet into a pipe"
             known = ", ".join(name for name, kind in FORMS.items() if name and not (is_open and kind == PARQUET))
-            raise ConfigError(f"--out {self.out}: predictions cannot be written as {what}", f"give a name with {known}")
+            raise ConfigError(
+                f"--out {self.out}: predictions cannot be written as {what}", f"give a name that ends in {known}"
+            )
         if form == PARQUET:
             require_extra("parquet", f"--out {self.out}", "pyarrow")
         return form

@@ -71,12 +71,15 @@ def identity_of(
     if file.out == STANDARD_OUTPUT or is_stream(file.out):
         if file.resume:
             raise ConfigError(
-                f"a prediction that is written to {file.out} cannot be resumed", "give a plain file with --out"
+                f"a prediction that is written to {file.out} cannot be resumed", "set --out to a plain file"
             )
         return None
     if source.home is not None:
         if file.resume:
-            raise ConfigError("a prediction of standard input cannot be resumed", "save the table to a file")
+            raise ConfigError(
+                "a prediction of standard input cannot be resumed",
+                "save the table to a file, and set --data to this file",
+            )
         return None
     compute = predictor.compute
     return {
@@ -216,7 +219,10 @@ def predict_file(
     with with_advice(go_on, file), writing as rows:
         _write_rows(rows, predictor, pairs, tally, out, kept, progress)
         if not tally.pairs and shard.count == 1:
-            raise DataError(f"there are no pairs to predict in {source.name}", "give a folder or a table with --data")
+            raise DataError(
+                f"there are no pairs to predict in {source.name}",
+                "set --data to a folder or a table with pairs to predict",
+            )
         problems = list_problems(flaws.problems, file)  # written before the output, so that a full disk can be resumed
     if kept:
         kept.remove()

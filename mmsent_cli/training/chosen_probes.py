@@ -48,7 +48,7 @@ def choose_probes(
             notes.append(f"probe {name} is used: what it needs was found")
     doubled = [name for place, name in enumerate(probes) if name in probes[:place]]
     if doubled:
-        raise ConfigError(f"--probes lists {', '.join(doubled)} twice", "leave one of them out")
+        raise ConfigError(f"--probes contains {', '.join(map(repr, doubled))} twice", "name each probe once")
     return replace(model, probes=tuple(probes), optional_probes=()), tuple(notes)
 
 

@@ -1,7 +1,7 @@
 """Reduce a batch that does not fit into the memory of a GPU."""
 
 from mmsent_cli.config import ResolvedFit
-from mmsent_cli.errors import MmsentError
+from mmsent_cli.errors import MmsentError, counted
 
 
 def halved(fit: ResolvedFit) -> tuple[int, int]:
@@ -12,9 +12,9 @@ def halved(fit: ResolvedFit) -> tuple[int, int]:
 
 def out_of_memory(fit: ResolvedFit) -> MmsentError:
     """Make the error for a batch that does not fit. It suggests half the batch size and more accumulation steps."""
-    message = f"out of GPU memory with a batch of {fit.batch_size} pairs"
+    message = f"out of GPU memory with a batch of {counted(fit.batch_size, 'pair')}"
     if fit.batch_size == 1:
-        return MmsentError(message, "freeze more layers, use smaller images, or train with --device cpu")
+        return MmsentError(message, "freeze more layers, use smaller images, or use --device cpu")
     batch_size, steps = halved(fit)
     return MmsentError(
         message,

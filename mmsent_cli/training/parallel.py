@@ -276,7 +276,7 @@ def _error_of_lost(worker: Worker) -> MmsentError:
         return MmsentError(f"a training worker was killed (signal {-exit_code}), possibly out of memory", GO_ON)
     if _has_started(worker):
         return _ended_by_itself(exit_code)
-    return MmsentError("training workers could not start", "give --jobs 1")
+    return MmsentError("training workers could not start", "use --jobs 1")
 
 
 def _has_started(worker: Worker) -> bool:

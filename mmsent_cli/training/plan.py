@@ -165,7 +165,7 @@ def _text_notes(dataset: Dataset, model: ResolvedModel) -> list[str]:
     if "text" not in needed_modalities(model):
         return []
     empty = [pair.guid for pair in dataset.pairs if pair.text is not None and says_nothing(pair.text, steps)]
-    only = f"{counted(len(empty), 'text')} without words, such as links alone: {summarize(empty, 'guids')}"
+    only = f"{counted(len(empty), 'text')} without words, such as links alone (guids: {summarize(empty, 'guids')})"
     coverage = measure((pair.text for pair in dataset.pairs if pair.text is not None), steps)
     return [only] * bool(empty) + [note for note in [coverage_note(coverage, model.text_encoder)] if note]
 
@@ -234,7 +234,7 @@ def require_foldable(config: TrainConfig, model: ResolvedModel) -> None:
     elif config.runtime.save_all:
         raise ConfigError(
             "--save-all does not work with --folds: the checkpoint of an ensemble cannot contain frozen weights",
-            "leave out one of the two",
+            "leave out one of the two options",
         )
     elif is_from_scratch(model):
         raise ConfigError(

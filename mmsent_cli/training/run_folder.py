@@ -87,7 +87,8 @@ def resume_run(
         request = run.read_json(EXPERIMENT)
         command = request.get("command", "EXPERIMENT") if isinstance(request, dict) else "EXPERIMENT"
         raise ConfigError(
-            f"cannot resume {run.folder}: it is a run of {command}", f"go on with: {resume_command(run, command)}"
+            f"cannot resume {run.folder}: it is a run of mmsent {command}",
+            f"go on with: {resume_command(run, command)}",
         )
     run.is_writable = not processes.rank()
     if run.is_writable:
@@ -125,8 +126,8 @@ def require_same_plan(plan: Plan, run: Run, command: str) -> None:
         changed.append(f"content of {plan.dataset.source}")
     if changed:
         raise ConfigError(
-            f"{run.folder} was started with a different {', '.join(changed)}, so it cannot be resumed",
-            "resume it without this change, or start a new run with the settings of the old one:"
+            f"{run.folder} cannot be resumed, since its settings or data have changed: {', '.join(changed)}",
+            "undo the change, or start a new run with the settings of the old one:"
             f" {command_line(command, {'config': run.folder})}",
         )
 
@@ -170,9 +171,12 @@ def find_unfinished(spec: str, runs_dir: Path) -> Run:
     if run.is_finished:
         others = unfinished_runs(runs_dir)
         hint = f"name an unfinished run: {', '.join(others)}" if others else "start a new run, or see its result.json"
-        raise ConfigError(f"{run.folder} is finished, there is nothing to resume", hint)
+        raise ConfigError(f"{run.folder} is finished, so there is nothing to resume", hint)
     if not run.path(CONFIG).is_file():
-        raise CheckpointError(f"{run.folder} is not a run folder: it has no {CONFIG}", "give a folder in runs/")
+        raise CheckpointError(
+            f"{run.folder} is not a run folder: it has no {CONFIG}",
+            "give the folder of a run; mmsent runs lists the runs",
+        )
     return run
 
 

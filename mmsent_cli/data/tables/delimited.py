@@ -14,6 +14,7 @@ from itertools import islice
 
 from mmsent_cli.data.tables.encoding import TextFile
 from mmsent_cli.data.tables.table import Record, Report
+from mmsent_cli.errors import counted
 
 DELIMITERS = (",", ";", "\t", "|")
 ONE_COLUMN = "\x1f"
@@ -272,6 +273,6 @@ class _Reader:
         quote = self.dialect.quote
         opened = (cell.lstrip() for cell in line.split(self.dialect.delimiter))
         if len(cells) != self.width and any(cell.startswith(quote) and cell.count(quote) % 2 for cell in opened):
-            return f"{where}: a quote opens here and is not closed, or swallows the next rows"
+            return f"{where}: a quotation mark opens here, and is not closed in this row"
         names = ",".join(self.dialect.header)[:SHOWN_CHARACTERS]
-        return f"{where}: {len(cells)} columns instead of {self.width} ({names})"
+        return f"{where}: the row has {counted(len(cells), 'column')} instead of {self.width} ({names})"

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from mmsent_cli.data.tables.encoding import TextFile
 from mmsent_cli.data.tables.table import Record, Report
-from mmsent_cli.errors import DataError
+from mmsent_cli.errors import DataError, counted
 
 BROKEN = (
     zipfile.BadZipFile,
@@ -57,7 +57,9 @@ def excel_records(path: Path, columns: list[str], sheet: str, header: int, repor
             cells = list(row)
             where = f"{path.name}:{number}"
             if any(cell is not None for cell in cells[len(columns) :]):
-                report.problems.append(f"{where}: {len(cells)} columns instead of {len(columns)}")
+                report.problems.append(
+                    f"{where}: the row has {counted(len(cells), 'column')} instead of {len(columns)}"
+                )
             else:
                 yield Record(where, [*cells, *[None] * (len(columns) - len(cells))][: len(columns)])
 
@@ -163,7 +165,7 @@ def _open(path: Path) -> tuple[Any, Any]:
         raise DataError(f"{path} is not a parquet file: {error}", "write it again, or use .csv or .jsonl") from error
 
 
-HINT = "write an array of objects, or one object a line"
+HINT = "write an array of objects, or one object per line"
 BETWEEN = re.compile(r"[,\s]*")
 KEY = "id"
 """Name of the column for the keys of a JSON object whose values are the rows."""
@@ -193,7 +195,7 @@ def _objects(file: TextFile, report: Report) -> Iterator[tuple[str, dict[str, An
         if isinstance(row, dict):
             yield where, row
         else:
-            report.problems.append(f"{where}: not a JSON object")
+            report.problems.append(f"{where}: the entry is not a JSON object")
 
 
 def _is_by_line(file: TextFile) -> bool:
@@ -218,13 +220,13 @@ def _by_line(file: TextFile, report: Report) -> Iterator[tuple[str, dict[str, An
         try:
             values = _loads(line)
         except (ValueError, RecursionError) as error:
-            reason = "nested too deeply" if isinstance(error, RecursionError) else error
-            report.problems.append(f"{where}: not a JSON object ({reason})")
+            reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+            report.problems.append(f"{where}: the line is not a JSON object ({reason})")
             continue
         if isinstance(values, dict):
             yield where, values
         else:
-            report.problems.append(f"{where}: not a JSON object")
+            report.problems.append(f"{where}: the line is not a JSON object")
 
 
 def _whole(file: TextFile) -> Any:
@@ -237,7 +239,7 @@ def _whole(file: TextFile) -> Any:
             values.append(value)
             start = cast(re.Match[str], BETWEEN.match(text, end)).end()
     except json.JSONDecodeError as error:
-        raise DataError(f"{file.path}:{error.lineno}: not JSON: {error.msg}", HINT) from error
+        raise DataError(f"{file.path}:{error.lineno}: the text is not JSON: {error.msg}", HINT) from error
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise DataError(f"{file.path} cannot be read as JSON: {reason}", HINT) from error
@@ -253,7 +255,7 @@ def _rows_of(value: Any, name: str) -> list[Any]:
     if isinstance(value, list):
         return value
     if not isinstance(value, dict):
-        raise DataError(f"{name} contains one {type(value).__name__}, not rows", HINT)
+        raise DataError(f"{name} contains a single value of the type {type(value).__name__}, not rows", HINT)
     lists = [each for each in value.values() if isinstance(each, list) and all(isinstance(row, dict) for row in each)]
     if len(lists) == 1 and lists[0]:
         return lists[0]

@@ -29,7 +29,7 @@ CONTENTS = {b"PAR1": "parquet", b"PK\x03\x04": "excel"}
 FOREIGN = {
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save it as .xlsx or .csv"),
     b"\x1f\x8b": ("a compressed file", "unpack it first"),
-    b"%PDF": ("a PDF document", "give a table"),
+    b"%PDF": ("a PDF document", "give a table, such as a .csv file"),
     b"version https://git-lfs": ("a pointer of Git LFS, not the file itself", "run: git lfs pull"),
 }
 """Other kinds of files by their first bytes, with hints."""

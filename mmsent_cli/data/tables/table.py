@@ -78,7 +78,8 @@ class Report:
     def bad_rows(self) -> str:
         """Describe how many rows were read and refused, for errors before the files of the rows are checked."""
         numbers = self.numbers()
-        return f"{numbers['refused']:,} of {counted(numbers['read'], 'row')} have errors"
+        verb = "has an error" if numbers["refused"] == 1 else "have errors"
+        return f"{numbers['refused']:,} of {counted(numbers['read'], 'row')} {verb}"
 
     def counts(self) -> str:
         """Describe how many rows were read, used, skipped and refused."""

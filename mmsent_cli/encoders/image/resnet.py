@@ -30,7 +30,7 @@ def build(request: BuildRequest) -> Encoder:
         net.load_state_dict(state)
     except RuntimeError as error:
         raise CheckpointError(
-            f"the weights file is not torchvision's ResNet18: {error}", "use torchvision's file"
+            f"the weights file is not torchvision's file of ResNet18: {error}", "use torchvision's file of ResNet18"
         ) from error
     stem = Plain(Normalize(MEAN, STD), net.conv1, net.bn1, net.relu, net.maxpool)
     stages: list[nn.Module] = [stem, *(Plain(getattr(net, f"layer{number}")) for number in (1, 2, 3, 4))]

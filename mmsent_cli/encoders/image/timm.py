@@ -46,7 +46,8 @@ def _load_timm(argument: str, source: WeightSource) -> Any:
     hub_name = published.hf_hub_id if published else None
     if hub_name is None:
         raise WeightsUnavailable(
-            f"no folder and no pretrained timm model {argument!r}", "timm.list_models(pretrained=True) lists the names"
+            f"there is neither a folder nor a pretrained timm model {argument!r}",
+            "timm.list_models(pretrained=True) lists the names",
         )
     return _load_folder(Path(source.load(hub_name, _snapshot)))
 

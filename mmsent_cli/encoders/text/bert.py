@@ -73,7 +73,7 @@ def require_tokenizer(source: str, tokenizer: Any, vocabulary: int) -> None:
     """
     if len(tokenizer) < vocabulary / 2:
         raise WeightsUnavailable(
-            f"the tokenizer of {source} knows {len(tokenizer):,} of {vocabulary:,} tokens: its files are missing",
+            f"the tokenizer of {source} has only {len(tokenizer):,} of {vocabulary:,} tokens: its files are missing",
             INCOMPLETE_HINT,
         )
 

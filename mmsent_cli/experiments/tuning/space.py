@@ -109,7 +109,7 @@ def parse_space(items: Iterable[str]) -> tuple[Choices | Range, ...]:
     names = [item.name for item in space]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ConfigError(f"--space lists {', '.join(twice)} more than once", SPACE_HINT)
+        raise ConfigError(f"--space contains the setting {', '.join(twice)} more than once", SPACE_HINT)
     return space
 
 
@@ -122,7 +122,7 @@ def combinations(space: Sequence[Choices | Range]) -> list[dict[str, Value]]:
     ranges = [item.name for item in space if isinstance(item, Range)]
     if ranges:
         raise ConfigError(
-            f"--strategy grid needs a list of values; {', '.join(ranges)} is a range",
+            f"--strategy grid needs lists of values, but --space has a range for {', '.join(ranges)}",
             f"list the values, as in {ranges[0]}=A|B|C, or use --strategy tpe",
         )
     names = [item.name for item in space]
@@ -148,11 +148,14 @@ def _parse(item: str) -> Choices | Range:
     name, _, text = (part.strip() for part in item.partition("="))
     name = name.replace("-", "_")
     if name in NOT_TUNABLE:
-        raise ConfigError(f"--space: {name} cannot be tuned: {NOT_TUNABLE[name]}", f"known: {', '.join(TUNABLE)}")
+        raise ConfigError(
+            f"--space: the setting {name} cannot be tuned: {NOT_TUNABLE[name]}",
+            f"known names: {', '.join(TUNABLE)}",
+        )
     if name not in TUNABLE:
         raise unknown_name("space", name, list(TUNABLE))
     if not text:
-        raise ConfigError(f"--space: {name} has no values", SPACE_HINT)
+        raise ConfigError(f"--space: the setting {name} has no values", SPACE_HINT)
     if ":" in text:
         return _parse_range(name, text)
     return Choices(name, tuple(dict.fromkeys(_value(name, part) for part in text.split("|"))))
@@ -161,16 +164,17 @@ def _parse(item: str) -> Choices | Range:
 def _parse_range(name: str, text: str) -> Range:
     if _kind(name) not in (int, float):
         raise ConfigError(
-            f"--space: the values of {name} are words, so it cannot have a range", f"list the values: {name}=A|B|C"
+            f"--space: the values of {name} are words, so they cannot be given as a range",
+            f"list the values: {name}=A|B|C",
         )
     ends, scale = text.split(":")[:2], text.split(":")[2:]
     if "|" in text or scale not in ([], ["log"]):
-        raise ConfigError(f"--space: {name}: {text!r} is not a range", SPACE_HINT)
+        raise ConfigError(f"--space: the range {text!r} of {name} cannot be read", SPACE_HINT)
     low, high = (cast(float, _value(name, end)) for end in ends)
     if not low < high:
-        raise ConfigError(f"--space: {name}: the range {text} is empty", "give the lower end first")
+        raise ConfigError(f"--space: the range {text} of {name} is empty", "give the lower end first")
     if scale and low <= 0:
-        raise ConfigError(f"--space: {name}: a logarithmic range cannot start at {low:g}", "start above 0")
+        raise ConfigError(f"--space: the logarithmic range of {name} cannot start at {low:g}", "start above 0")
     return Range(name, low, high, is_log=bool(scale))
 
 
@@ -180,7 +184,7 @@ def _value(name: str, text: str) -> Value:
     try:
         value = kind(text) if kind in (int, float) else text
     except ValueError:
-        raise ConfigError(f"--space: {name}: {text!r} is not {KINDS[kind]}", SPACE_HINT) from None
+        raise ConfigError(f"--space: the value {text!r} of {name} is not {KINDS[kind]}", SPACE_HINT) from None
     build(FitConfig if name in FIT else ModelConfig, {name: value})
     if name == "fusion":
         find_fusion(text)

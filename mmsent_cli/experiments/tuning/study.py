@@ -158,8 +158,8 @@ def _require_same(study: "Study", direction: Direction, digest: str) -> None:
     is_new = recorded is None and not study.trials
     if study.direction.name.lower() != direction or not (is_new or recorded == digest):
         raise ConfigError(
-            f"the study {study.study_name!r} in this database was made with other settings or other data",
-            "choose another name with --study, or use the settings of that study",
+            f"the trials named {study.study_name!r} in this database were made with other settings or other data",
+            "choose another name with --study, or use the settings and the data of these trials",
         )
     if is_new:
         study.set_user_attr(DIGEST, digest)
@@ -176,7 +176,8 @@ def _cannot_open(url: str, error: Exception) -> ConfigError:
     if isinstance(error, ImportError):
         driver = getattr(error.__cause__, "name", None) or error
         return ConfigError(
-            f"--storage {_shown(url)}: the database driver {driver} is not installed", "install its package"
+            f"--storage {_shown(url)}: the database driver {driver} is not installed",
+            "install the package of this driver",
         )
     return ConfigError(f"--storage {_shown(url)} cannot be opened: {_reason(error)}", URL_HINT)
 

@@ -126,7 +126,7 @@ def _to_openvino(folder: Path) -> None:
         openvino = load_openvino()
     except ImportError as error:
         message = f"--to openvino needs OpenVINO, which cannot be loaded: {error}"
-        raise ConfigError(message, "pip install openvino, or export --to onnx") from error
+        raise ConfigError(message, "pip install openvino, or use --to onnx") from error
     model = openvino.convert_model(folder / "model.onnx")
     openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
     for part in folder.glob("model.onnx*"):

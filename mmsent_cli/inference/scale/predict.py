@@ -154,7 +154,9 @@ def _require_answer(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
     except (OSError, OverflowError) as error:
         why = reason(error) if isinstance(error, OSError) else "there is no such port"
-        raise ConfigError(f"no Ray cluster at {address}: {why}", "check --ray-address, or start Ray there") from error
+        raise ConfigError(
+            f"there is no Ray cluster at {address}: {why}", "check --ray-address, or start Ray there"
+        ) from error
 
 
 def _connect(address: str | None) -> None:
@@ -178,7 +180,7 @@ def _connect(address: str | None) -> None:
                 where = address or os.environ.get("RAY_ADDRESS") or "this machine"
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 raise ConfigError(
-                    f"no Ray cluster at {where}: {reason}", "check --ray-address, or try again"
+                    f"cannot use a Ray cluster at {where}: {reason}", "check --ray-address, or try again"
                 ) from error
     if in_main_thread and before is not None:  # Ray has set its own handler
         signal.signal(signal.SIGTERM, before)
@@ -260,7 +262,9 @@ def predict_in_parts(
         surveys, summaries, workers = _work(job, description, progress)
         tally, flaws, report = _joined(surveys, summaries, threshold)
         if not tally.pairs:
-            raise DataError(f"there are no pairs to predict in {sources[0].path}", "give a table with --data")
+            raise DataError(
+                f"there are no pairs to predict in {sources[0].path}", "set --data to a table with pairs to predict"
+            )
         problems = list_problems(flaws.problems, file)
         _write(job, file, description.labels, model)
     notes = (

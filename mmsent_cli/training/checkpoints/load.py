@@ -15,7 +15,7 @@ from mmsent_cli.encoders.stages import WithoutInitialization
 from mmsent_cli.encoders.weights.source import WeightSource
 from mmsent_cli.ensemble import Ensemble, auxiliary_encoders
 from mmsent_cli.ensemble.serialize import read_probe, read_stacker
-from mmsent_cli.errors import CheckpointError
+from mmsent_cli.errors import CheckpointError, damage
 from mmsent_cli.files import reason
 from mmsent_cli.model import MODALITIES, SentimentModel, build_model, copy_model
 from mmsent_cli.results import EpochResult
@@ -56,7 +56,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path} contains objects that could run code, so mmsent does not open it", RETRAIN
         ) from error
     except BROKEN as error:
-        raise CheckpointError(f"{path} is not a checkpoint, or is cut short or damaged", RETRAIN) from error
+        raise CheckpointError(f"{path} is not a checkpoint, or the file is incomplete or damaged", RETRAIN) from error
     return check_header(content, path)
 
 
@@ -101,11 +101,11 @@ def read_fold(
         history = [EpochResult(**values) for values in content["history"]]
         states, logits = content["states"], content["logits"].numpy()
     except (KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}", hint) from error
+        raise CheckpointError(f"{path} is damaged: {damage(error)}", hint) from error
     if logits.shape != (description.model.models_per_fold, pairs, len(description.labels)) or len(states) != len(
         logits
     ):
-        raise CheckpointError(f"{path} belongs to a training with other models or pairs", hint)
+        raise CheckpointError(f"{path} belongs to a training of other models or with other pairs", hint)
     return states, logits, history
 
 
@@ -162,7 +162,7 @@ def load_ensemble(path: Path, weights: WeightSource) -> tuple[Ensemble, Descript
         members = (first, *(network.eval() for network in networks))
         return Ensemble(members, probes, stacker, auxiliary), description
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise CheckpointError(f"the probes in {path} are damaged: {error}", RETRAIN) from error
+        raise CheckpointError(f"the probes in {path} are damaged: {damage(error)}", RETRAIN) from error
 
 
 def _rebuild(content: Mapping[str, Any], path: Path, weights: WeightSource) -> tuple[SentimentModel, Description]:

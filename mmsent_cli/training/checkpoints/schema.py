@@ -7,7 +7,7 @@ from typing import Any
 
 from mmsent_cli.config import DataConfig, ResolvedModel, build, to_dict
 from mmsent_cli.data.seen import SeenPairs
-from mmsent_cli.errors import CheckpointError, MmsentError
+from mmsent_cli.errors import CheckpointError, MmsentError, damage
 from mmsent_cli.model import SentimentModel
 from mmsent_cli.results import Finding
 
@@ -124,7 +124,7 @@ def describe(content: Mapping[str, Any], path: Path) -> Description:
             findings=tuple(Finding(**finding) for finding in content.get("findings", ())),
         )
     except (KeyError, TypeError, ValueError, MmsentError) as error:
-        raise CheckpointError(f"the metadata of the checkpoint {path} is damaged: {error}", RETRAIN) from error
+        raise CheckpointError(f"the metadata of the checkpoint {path} is damaged: {damage(error)}", RETRAIN) from error
 
 
 def _seen(content: Mapping[str, Any]) -> SeenPairs | None:
@@ -139,5 +139,5 @@ def _seen(content: Mapping[str, Any]) -> SeenPairs | None:
 
 def _texts(values: Any) -> tuple[str, ...]:
     if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
-        raise TypeError("labels, words or the label map are no list of texts")
+        raise TypeError("the labels, the words or the label map are not lists of texts")
     return tuple(values)

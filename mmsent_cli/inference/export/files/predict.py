@@ -136,8 +136,10 @@ def main():
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python would write the rest on exit
         raise SystemExit(f"error: {error}\nhint: check the file of --data, and what reads the output") from None
     if failed:
-        hint = "see the lines with an error" if options.data else "--text WORDS --image FILE"
-        raise SystemExit(f"error: {len(failed)} of {count} pairs, the first: {failed[0]}\nhint: {hint}")
+        hint = "see the output lines with an error" if options.data else "give --text WORDS, --image FILE or both"
+        raise SystemExit(
+            f"error: cannot predict {len(failed)} of {count} pairs; the first error is: {failed[0]}\nhint: {hint}"
+        )
 
 
 if __name__ == "__main__":
