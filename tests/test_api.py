@@ -227,7 +227,7 @@ def test_what_cannot_be_asked_for(inside):
         api.train("lab", probes=("writing",))
     with pytest.raises(ConfigError, match="settings of the run"):
         api.train("lab", resume="latest")
-    with pytest.raises(ConfigError, match="output file or a single pair"):
+    with pytest.raises(ConfigError, match="neither an output file nor a single pair"):
         api.predict("lab")
 
 

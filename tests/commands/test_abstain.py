@@ -97,7 +97,7 @@ def test_json_lines_hold_what_the_table_holds_and_kept_columns_stay_with_their_p
     ("arguments", "told"),
     [
         (("--abstain-below", 0.5, "--abstain-for-accuracy", 0.5), "leave out one"),
-        (("--abstain-below", 1.5), "--abstain-below 1.5: must lie in [0, 1]"),
+        (("--abstain-below", 1.5), "--abstain-below 1.5: the value must lie between 0 and 1"),
         (("--keep", "nobody"), "nobody"),
         (("--keep", "guid"), "guid"),
     ],

@@ -167,20 +167,23 @@ def test_a_missing_package_is_found_before_anything_is_loaded(tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("command", "parts"),
     [
-        (("predict", "--out", "a.csv", "--abstain-below", 60), ("--abstain-below 60: must lie in [0, 1]", "predict")),
-        (("train", "--val-size", 1.5), ("--val-size 1.5: must lie between 0 and 1", "train")),
-        (("check", "--limit=-3"), ("--limit -3: must be at least 2", "check")),
+        (
+            ("predict", "--out", "a.csv", "--abstain-below", 60),
+            ("--abstain-below 60: the value must lie between 0 and 1", "predict"),
+        ),
+        (("train", "--val-size", 1.5), ("--val-size 1.5: the value must lie between 0 and 1", "train")),
+        (("check", "--limit=-3"), ("--limit -3: the value must be at least 2", "check")),
         (
             ("train", "--text-cleaning", "stopwords"),
-            ("--text-cleaning: unknown 'stopwords'; did you mean stop-words?",),
+            ("--text-cleaning: unknown name 'stopwords'; did you mean stop-words?",),
         ),
-        (("split", "--labels", "positive"), ("--labels positive: needs two or more", "split")),
-        (("train", "--preset", "quick"), ("--preset: unknown 'quick'", "known: fast, best")),
+        (("split", "--labels", "positive"), ("--labels positive: the value must contain two or more", "split")),
+        (("train", "--preset", "quick"), ("--preset: unknown name 'quick'", "known names: fast, best")),
         (
             ("train", "--epochs", 0, "--patience=-1"),
-            ("--epochs 0: must be", "--patience -1: must not", "train"),
+            ("--epochs 0: the value must be", "--patience -1: the value must not", "train"),
         ),
-        (("predict", "--out", "a.csv", "--text", "hi"), ("--out cannot be combined with --text and --image",)),
+        (("predict", "--out", "a.csv", "--text", "hi"), ("--out cannot be combined with --text or --image",)),
         (("cache", "--cache-dir", "nowhere"), ("there is no folder nowhere",)),
     ],
 )
@@ -193,7 +196,10 @@ def test_a_refused_option_is_named_as_it_is_typed_with_the_command(tmp_path, mon
 def test_errors_of_functions_name_keywords(tmp_path):
     with pytest.raises(MmsentError) as caught:
         mmsent_cli.check(str(tmp_path), val_size=1.5)
-    assert caught.value.message.startswith("val_size=1.5: must lie") and str(caught.value) == caught.value.message
+    assert (
+        caught.value.message.startswith("val_size=1.5: the value must lie")
+        and str(caught.value) == caught.value.message
+    )
     assert caught.value.__notes__ == [f"hint: {caught.value.hint}"]
     kept = "go on with: mmsent train --resume runs/a; or use on_bad drop"
     assert in_python_words(kept.replace("on_bad", "--on-bad")) == kept
@@ -209,7 +215,7 @@ def test_errors_of_functions_name_keywords(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("predict", "--text", "what", "a", "day"), "in quotes"),
+        (("predict", "--text", "what", "a", "day"), "quotes around"),
         (("compare-fusions", "--fusions", "concat,", "gmu"), "without spaces"),
         (("train", "--epochs", "two"), "'two'"),
     ],

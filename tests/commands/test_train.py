@@ -178,7 +178,7 @@ def test_dropped_pairs_are_listed_in_the_run(work):
     (work / "data/3.jpg").write_bytes(b"")
     values = train("--epochs", 1, "--on-bad", "drop")
     assert values["problems"] == 1
-    assert (Path(values["run"]) / "problems.txt").read_text().startswith("3: dropped")
+    assert (Path(values["run"]) / "problems.txt").read_text().startswith("pair 3: dropped")
     assert values["train_pairs"] + values["val_pairs"] == 17
 
 

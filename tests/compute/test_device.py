@@ -155,7 +155,7 @@ def test_a_gpu_that_torch_does_not_see_is_explained(no_gpu, monkeypatch):
     assert len(reported) == 3
     monkeypatch.setattr(precision, "gpu_facts", GpuFacts)
     assert diagnose_cuda() == ""
-    with pytest.raises(ConfigError, match="no NVIDIA card"):
+    with pytest.raises(ConfigError, match="neither an NVIDIA card"):
         chosen_for(RuntimeConfig(device="cuda"))
 
 

@@ -94,7 +94,7 @@ def test_drop_leaves_the_pair_out_and_lists_it(lab, name):
     dataset = load(lab, on_bad="drop")
     assert [pair.guid for pair in dataset.pairs] == [guid for guid in ten_tags() if guid != "5"]
     assert len(dataset.problems) == 1
-    assert dataset.problems[0].startswith("5: dropped: ")
+    assert dataset.problems[0].startswith("pair 5: dropped: ")
 
 
 @pytest.mark.parametrize("name", DAMAGE)
@@ -106,7 +106,7 @@ def test_blank_removes_the_bad_modality_alone_and_lists_it(lab, name):
     assert (pair.image is None, pair.text is None) == (is_image, not is_image)
     assert (pair.image_digest == "") is is_image
     assert len(dataset.pairs) == 10
-    assert [problem.split(":")[:2] for problem in dataset.problems] == [["5", " blanked"]]
+    assert [problem.split(":")[:2] for problem in dataset.problems] == [["pair 5", " blanked"]]
 
 
 def test_a_pair_with_nothing_left_is_dropped_by_blank(lab):
@@ -129,8 +129,8 @@ def test_rows_that_cannot_be_read_stop_or_are_left_out_and_listed(lab, policy):
     dataset = load(lab, on_bad=policy)
     assert len(dataset.pairs) == 10
     assert [line.partition(": ")[::2] for line in sorted(dataset.problems)] == [
-        ("train.txt:12", "dropped: duplicate guid 1 (first in train.txt:2)"),
-        ("train.txt:13", "dropped: 3 columns instead of 2 (guid,tag)"),
+        ("train.txt:12", "dropped: duplicate guid 1 (first used in train.txt:2)"),
+        ("train.txt:13", "dropped: the row has 3 columns instead of 2 (guid,tag)"),
     ]
 
 
@@ -156,7 +156,7 @@ WRITTEN = {
 def test_rows_to_predict_that_cannot_be_read_are_left_out_and_listed(tmp_path, kind, lines):
     path = tmp_path / f"posts.{kind}"
     path.write_text(WRITTEN[kind])
-    with pytest.raises(DataError, match="3 bad rows") as caught:
+    with pytest.raises(DataError, match="3 of .* rows have errors") as caught:
         list(stream(path))
     assert "--on-bad drop" in caught.value.hint
     config, notes, flaws = DataConfig(data=str(path), on_bad="drop"), [], Flaws()
@@ -483,7 +483,9 @@ def test_names_of_a_manifest_are_read_in_the_named_encoding(tmp_path):
     assert dataset.decision.encoding == "gb18030"
     with pytest.raises(DataError, match="encoding"):
         load(path, encoding="auto")
-    with pytest.raises(DataError, match=r"2 bad rows: p\.csv:2: tag has characters that cannot be decoded"):
+    with pytest.raises(
+        DataError, match=r"2 of 2 rows have errors: p\.csv:2: the tag has characters that cannot be decoded"
+    ):
         load(path, encoding="ascii")
 
 

@@ -94,7 +94,9 @@ def test_the_guid_column_or_the_index_or_the_row_number_names_a_pair(tmp_path):
     assert [pair.guid for pair in load(frame, tmp_path, guid_column="name").pairs] == ["7", "8", "9"]
     repeated = pd.concat([frame, frame])
     assert [pair.guid for pair in load(repeated, tmp_path).pairs] == list("012345")
-    with pytest.raises(DataError, match=r"3 bad rows: DataFrame:4: duplicate guid 7 \(first in DataFrame:1\)"):
+    with pytest.raises(
+        DataError, match=r"3 of 6 rows have errors: DataFrame:4: duplicate guid 7 \(first used in DataFrame:1\)"
+    ):
         load(repeated, tmp_path, guid_column="name")
 
 
@@ -129,19 +131,23 @@ def test_bad_images_follow_the_policy(tmp_path):
     with pytest.raises(DataError, match=r"4 of 10 pairs.*DataFrame:7 is not an image.*none\.jpg.*DataFrame:9"):
         load(frame, tmp_path)
     dataset = load(frame, tmp_path, on_bad="drop")
-    assert len(dataset.pairs) == 6 and [line.split(":")[0] for line in dataset.problems] == list("6789")
+    assert len(dataset.pairs) == 6 and [line.split(":")[0] for line in dataset.problems] == [
+        f"pair {n}" for n in range(6, 10)
+    ]
     assert [pair.image for pair in load(frame, tmp_path, on_bad="blank").pairs[6:]] == [None] * 4
 
 
 def test_bad_rows_are_named(tmp_path):
     frame = labelled([image_bytes(), [3], image_bytes()]).assign(text=["a", "b", ["c"]])
-    with pytest.raises(DataError, match=r"DataFrame:2: image holds a list.*DataFrame:3: text holds a list"):
+    with pytest.raises(
+        DataError, match=r"DataFrame:2: the image has the type list.*DataFrame:3: the text has the type list"
+    ):
         load(frame, tmp_path)
 
 
 def test_missing_columns_are_named(tmp_path):
     frame = labelled([image_bytes()] * 3).rename(columns={"tag": "verdict"})
-    with pytest.raises(DataError, match="DataFrame has no column 'tag'; it has text, image, verdict"):
+    with pytest.raises(DataError, match="DataFrame has no column 'tag'; its columns are text, image, verdict"):
         load(frame, tmp_path)
     assert load(frame, tmp_path, tag_column="verdict").labels == TAGS
     assert load(frame.rename(columns={"verdict": "Label"}), tmp_path).labels == TAGS
@@ -172,7 +178,10 @@ def test_texts_of_a_frame_are_inspected_as_they_are():
     assert not is_decoded
     named = DataConfig(text_column="words")
     assert raw_texts(pd.DataFrame({"words": ["a"]}), named) == ([("DataFrame:1", b"a")], True)
-    for frame, what in ((pd.DataFrame({"text": ["a"]}), "'words'"), (pd.DataFrame({"words": [["a"]]}), "holds a list")):
+    for frame, what in (
+        (pd.DataFrame({"text": ["a"]}), "'words'"),
+        (pd.DataFrame({"words": [["a"]]}), "has the type list"),
+    ):
         with pytest.raises(DataError, match=what):
             raw_texts(frame, named)
 

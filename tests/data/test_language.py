@@ -42,7 +42,7 @@ def test_english_encoders_warn_about_texts_that_they_cannot_read():
 def test_duplicates_conflicts_and_dropped_pairs_are_listed_by_guid():
     pairs = [make_pair("1", "a", "same words"), make_pair("2", "b", "Same words!"), make_pair("3", "a")]
     pairs += [make_pair("4", "a", digest="x"), make_pair("5", "a", digest="x")]
-    rows = list(csv.DictReader(StringIO(findings_csv(pairs, ["9: dropped: 9.jpg is truncated"]))))
+    rows = list(csv.DictReader(StringIO(findings_csv(pairs, ["pair 9: dropped: 9.jpg is truncated"]))))
     assert [(row["guid"], row["finding"], row["group"], row["tag"]) for row in rows] == [
         ("1", "conflicting tags", "1", "a"),
         ("2", "conflicting tags", "1", "b"),

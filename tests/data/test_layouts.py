@@ -176,10 +176,10 @@ def test_line_ends_byte_order_marks_and_spaces_are_tolerated(lab, content):
         ("guid,tag\n", ("no labelled pairs",)),
         ("guid,tag\n1,positive\n1,negative\n", ("train.txt:3", "duplicate guid 1", "train.txt:2")),
         ("guid,tag\n1,positive\n2,postive\n3,negative\n", ("train.txt:3", "unknown tag 'postive'", "mean positive")),
-        ("guid,tag\n1,positive\n2\n3,negative\n", ("train.txt:3", "1 columns")),
+        ("guid,tag\n1,positive\n2\n3,negative\n", ("train.txt:3", "1 column instead")),
         ("guid,tag\n1,positive\n2,a,b\n3,negative\n", ("train.txt:3", "3 columns")),
-        ("guid,tag\n,positive\n3,negative\n", ("train.txt:2", "empty guid")),
-        ("guid,tag\n1,positive\n2,null\n3,negative\n", ("train.txt:3", "guid 2 has no tag")),
+        ("guid,tag\n,positive\n3,negative\n", ("train.txt:2", "the guid is empty")),
+        ("guid,tag\n1,positive\n2,null\n3,negative\n", ("train.txt:3", "pair 2 has no tag")),
         ("guid,tag\n../1,positive\n3,negative\n", ("train.txt:2", "'../1'")),
         ("guid,tag\n..,positive\na\\b,negative\n", ("train.txt:2", "train.txt:3")),
         ("guid,tag\n1,positive\n2,positive\n", ("two or more classes",)),
@@ -194,10 +194,9 @@ def test_bad_rows_are_refused_with_file_and_line(lab, content, reported):
 def test_all_bad_rows_are_told_at_once(lab):
     (lab / "train.txt").write_text("guid,tag\n1,positive\n1,positive\n,neutral\n4,negative\n5,sad\n")
     message = refusal(lab).message
-    assert message.startswith("3 bad rows")
+    assert message.startswith("3 of 5 rows have errors: ")
     places = [message.index(place) for place in ("train.txt:3", "train.txt:4", "train.txt:6")]
     assert places == sorted(places)
-    assert "3 of 5 rows have errors" in message
 
 
 @pytest.mark.parametrize(
@@ -346,7 +345,7 @@ def test_a_manifest_without_tag_column_is_all_to_be_predicted(tmp_path):
     ("line", "reported"),
     [
         ("1,again,b.jpg,positive", ("pairs.csv:3", "duplicate guid 1")),
-        (",nameless,b.jpg,positive", ("pairs.csv:3", "empty guid")),
+        (",nameless,b.jpg,positive", ("pairs.csv:3", "the guid is empty")),
         ("2,short", ("pairs.csv:3", "2 columns instead of 4")),
         ("2,text,b.jpg,postive", ("pairs.csv:3", "unknown tag 'postive'")),
     ],
@@ -355,7 +354,7 @@ def test_bad_manifest_rows_are_refused_with_file_and_line(tmp_path, line, report
     path = tmp_path / "pairs.csv"
     path.write_text(f"guid,text,image,tag\n1,hi,a.jpg,positive\n{line}\n9,hi,c.jpg,negative\n")
     message = refusal(path).message
-    assert message.startswith("pairs.csv:3: ")
+    assert message.startswith("1 of 3 rows has an error: pairs.csv:3: ")
     assert [part for part in reported if part not in message] == []
 
 

@@ -378,5 +378,5 @@ def test_folds_of_other_pairs_are_refused():
     folds = make_folds(PAIRS, TAGS, 3, seed=1)
     require_all_in_folds(folds, PAIRS)
     for pairs, strange in ((PAIRS[1:], "0"), ([*PAIRS, make_pair("new", TAGS[0])], "new")):
-        with pytest.raises(DataError, match=rf"1 pairs differ.*{strange}"):
+        with pytest.raises(DataError, match=rf"differ in 1 pair .*{strange}"):
             require_all_in_folds(folds, pairs)

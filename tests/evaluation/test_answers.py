@@ -99,8 +99,8 @@ def test_numbers_that_are_no_probabilities_are_not_taken_for_them(tmp_path):
     ("lines", "said"),
     [
         (("guid,tag", "0,bad", "1,neutral"), "p.csv:2: unknown label 'bad'"),
-        (("guid,tag", "0,neutral", "0,neutral"), "p.csv:3: guid 0 again"),
-        (("guid,tag", "0,neutral", "1"), "p.csv:3: 1 column instead of 2"),
+        (("guid,tag", "0,neutral", "0,neutral"), "p.csv:3: the guid 0 occurs again"),
+        (("guid,tag", "0,neutral", "1"), "p.csv:3: the row has 1 column instead of 2"),
         (("guid,colour", "0,red"), "colour"),
         (("guid,tag",), "no predictions"),
         (("guid,tag", "7,neutral", "8,neutral"), "0 guids"),

@@ -98,9 +98,9 @@ def test_answers_are_put_into_one_order_of_pairs_and_labels():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"guids": ("7", "8", "9")}, "only 0 pairs were predicted by all models"),
+        ({"guids": ("7", "8", "9")}, "have only 0 pairs in common"),
         ({"labels": ("a", "b", "c")}, "different labels"),
-        ({"true": np.array([2, 1, 2])}, "true labels of 1 pairs differ between"),
+        ({"true": np.array([2, 1, 2])}, "true labels of 1 pair differ between"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(change, said):

@@ -126,7 +126,7 @@ def test_a_folder_that_was_killed_while_it_was_set_up_is_completed(begun, runs):
 def test_an_experiment_does_not_go_on_as_another(begun, runs, file, names, value, different):
     """What was left to choose may come out differently now; arms of both kinds cannot be compared."""
     change(begun.path(file), *names, to=value)
-    with pytest.raises(ConfigError, match=f"started with a different {different},") as caught:
+    with pytest.raises(ConfigError, match=f"settings or data have changed: {different}$") as caught:
         resume(begun, runs)
     assert f"mmsent compare-fusions --config {begun.folder}" in caught.value.hint
 

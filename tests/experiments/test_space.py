@@ -67,25 +67,25 @@ def test_combinations_are_all_and_the_last_setting_varies_fastest():
     ("item", "expected", "hint"),
     [
         ("encodr_lr=1|2", "did you mean encoder_lr?", "weight_decay"),
-        ("=1", "unknown ''", "weight_decay"),
+        ("=1", "unknown name ''", "weight_decay"),
         ("freeze_text=1|2", "freeze_text cannot be tuned", "weight_decay"),
         ("seed=1|2", "--seeds", "weight_decay"),
         ("epochs", "epochs has no values", "NAME=A|B|C"),
         ("epochs=", "epochs has no values", "NAME=A|B|C"),
-        ("epochs=1|", "'' is not a whole number", "NAME=A|B|C"),
-        ("epochs=1.5", "'1.5' is not a whole number", "NAME=A|B|C"),
-        ("warmup=much", "'much' is not a number", "NAME=A|B|C"),
-        ("warmup=nan", "not a finite number", ""),
-        ("warmup=0.1|2", "--warmup 2: must lie in [0, 1]", ""),
-        ("epochs=0:3", "--epochs 0: must be at least 1", ""),
-        ("schedule=square", "not one of cosine, linear, constant", ""),
+        ("epochs=1|", "the value '' of epochs is not a whole number", "NAME=A|B|C"),
+        ("epochs=1.5", "the value '1.5' of epochs is not a whole number", "NAME=A|B|C"),
+        ("warmup=much", "the value 'much' of warmup is not a number", "NAME=A|B|C"),
+        ("warmup=nan", "must be a finite number", ""),
+        ("warmup=0.1|2", "--warmup 2: the value must lie between 0 and 1", ""),
+        ("epochs=0:3", "--epochs 0: the value must be at least 1", ""),
+        ("schedule=square", "must be one of cosine, linear, constant", ""),
         ("schedule=a:b", "the values of schedule are words", "schedule=A|B|C"),
         ("fusion=concat|wieghted", "did you mean weighted?", ""),
-        ("warmup=0.5:0.1", "is empty", "lower end first"),
+        ("warmup=0.5:0.1", "the range 0.5:0.1 of warmup is empty", "lower end first"),
         ("warmup=0:1:log", "cannot start at 0", "above 0"),
-        ("warmup=0.1:1:cubic", "is not a range", "NAME=LOW:HIGH:log"),
-        ("warmup=0.1:1:log:log", "is not a range", "NAME=LOW:HIGH:log"),
-        ("warmup=0.1:0.2|0.3", "is not a range", "NAME=LOW:HIGH:log"),
+        ("warmup=0.1:1:cubic", "cannot be read", "NAME=LOW:HIGH:log"),
+        ("warmup=0.1:1:log:log", "cannot be read", "NAME=LOW:HIGH:log"),
+        ("warmup=0.1:0.2|0.3", "cannot be read", "NAME=LOW:HIGH:log"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(item, expected, hint):
@@ -98,6 +98,6 @@ def test_what_cannot_be_searched_is_refused(item, expected, hint):
 def test_a_setting_named_twice_and_a_range_in_a_grid_are_refused():
     with pytest.raises(ConfigError, match="epochs more than once"):
         parse_space(["epochs=1|2", "warmup=0", "epochs=3"])
-    with pytest.raises(ConfigError, match="warmup is a range") as caught:
+    with pytest.raises(ConfigError, match="has a range for warmup") as caught:
         combinations(parse_space(["epochs=1|2", "warmup=0:1"]))
     assert "--strategy tpe" in caught.value.hint

@@ -193,9 +193,9 @@ def test_a_fold_of_other_models_pairs_or_classes_is_refused(fold):
     path, described, states = fold
     fewer = replace(described, model=replace(described.model, models_per_fold=1))
     for wrong, pairs in ((described, 5), (fewer, 4), (replace(described, labels=LABELS[:2]), 4)):
-        with pytest.raises(CheckpointError, match="other models or pairs"):
+        with pytest.raises(CheckpointError, match="of other models or with other pairs"):
             read_fold(path, wrong, pairs)
-    with pytest.raises(CheckpointError, match="other models or pairs"):
+    with pytest.raises(CheckpointError, match="of other models or with other pairs"):
         read_fold(altered(path, states=states[:1]), described, 4)
 
 
@@ -274,7 +274,7 @@ def test_a_truncated_file_is_refused(keep, path):
     path.write_bytes(content[: int(keep * len(content)) if keep < 1 and keep else int(keep)])
     with pytest.raises(CheckpointError) as refused:
         read_checkpoint(path)
-    assert "cut short" in refused.value.message
+    assert "incomplete" in refused.value.message
     assert "Errno" not in refused.value.message
 
 
