@@ -246,7 +246,7 @@ def _extras(facts: MachineFacts) -> CheckOutcome:
         check="extras",
         level=OK,
         message=f"installed: {', '.join(there) or 'none'}; not installed: {', '.join(lacking) or 'none'}",
-        advice="pip install '.[NAME]' installs an extra" if lacking else "",
+        advice="pip install '.[NAME]' installs the packages that NAME needs" if lacking else "",
     )
 
 

@@ -47,8 +47,8 @@ def cache(
         bool,
         typer.Option(
             "--clear",
-            help="Delete stored features, compiled models and unpacked weights. A later command makes them again when it"
-            " needs them",
+            help="Delete stored features, compiled models and unpacked weights. A command that needs them makes them"
+            " again",
         ),
     ] = False,
     json: Json = False,

@@ -56,7 +56,7 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite output files tha
 Checkpoint = Annotated[
     str | None,
     typer.Option(
-        help=r"Checkpoint file, run folder, or a file name in the newest run \[default: best_model.pt of the newest run]"
+        help=r"Checkpoint file, run folder, or file name in the newest run \[default: best_model.pt of the newest run]"
     ),
 ]
 Config = Annotated[

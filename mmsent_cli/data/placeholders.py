@@ -59,7 +59,7 @@ def placeholder_notes(pairs: Sequence[Pair]) -> list[str]:
         guid = pairs[images.index(key)].guid
         share = "all" if count == len(pairs) else f"{count:,} of {len(pairs):,}"
         notes.append(
-            f"{share} pairs share one image (that of {guid}), probably a placeholder, so these pairs do not count as"
-            " near-duplicates; give the pairs their own images, or train with --fusion text-only"
+            f"{share} pairs share one image (that of pair {guid}), probably a placeholder, so these pairs do not count"
+            " as near-duplicates; give the pairs their own images, or train with --fusion text-only"
         )
     return notes

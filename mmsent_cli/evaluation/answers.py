@@ -136,9 +136,9 @@ def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
             "check the guids of both files",
         )
     if len(both) < len(rows):
-        notes.append(f"{counted(len(rows) - len(both), 'row')} left out: no prediction, or a pair without a label")
+        notes.append(f"not used: {counted(len(rows) - len(both), 'row')} without a prediction or without a label")
     if len(both) < len(true):
-        notes.append(f"{len(true) - len(both)} labelled pairs have no prediction in {path.name}, and are left out")
+        notes.append(f"not used: {counted(len(true) - len(both), 'labelled pair')} without a prediction in {path.name}")
     _require_labels(both, labels, path)
     by_guid = {} if dataset is None else {pair.guid: pair for pair in dataset.pairs}
     return Answers(

@@ -138,7 +138,7 @@ class Tally:
             self.missing.update(prediction.missing.split(" and "))
             self.incomplete += 1
             if len(self._incomplete) < self.SHOWN_GUIDS:
-                self._incomplete.append(f"{prediction.guid} (no {prediction.missing})")
+                self._incomplete.append(f"pair {prediction.guid} (no {prediction.missing})")
         return is_given
 
     def notes(self, is_marked: bool = False) -> list[str]:
@@ -151,9 +151,14 @@ class Tally:
             return []
         more = self.incomplete - len(self._incomplete)
         shown = ", ".join(self._incomplete)
-        where = "see missing in the output" if is_marked else "--probabilities marks each"
+        where = (
+            "the column missing of the output marks each" if is_marked else "--probabilities marks each in the output"
+        )
         rest = f" and {more:,} more; {where}" if more > 0 else ""
-        return [f"predicted without an image, or without words in the text (such as a link alone): {shown}{rest}"]
+        return [
+            "these pairs were predicted without an image, or without words in the text (such as a link alone): "
+            f"{shown}{rest}"
+        ]
 
 
 COMMAS, TABS, JSON_LINES, PARQUET = "commas", "tabs", "JSON lines", "Parquet"

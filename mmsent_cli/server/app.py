@@ -205,7 +205,11 @@ def _add_routes(
     async def explained(request: Request) -> dict[str, Any]:
         work = explain
         if work is None:
-            raise Refusal(501, "this server cannot explain", "start it where pip install '.[explain]' was run")
+            raise Refusal(
+                501,
+                "this server cannot explain predictions",
+                "install the packages with pip install '.[explain]', and start the server again",
+            )
         pairs, _ = await read_pairs(request, settings)
         if len(pairs) > 1:
             raise Refusal(422, f"cannot explain {len(pairs)} pairs at once", "send one pair")

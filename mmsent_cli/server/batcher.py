@@ -93,8 +93,8 @@ class Batcher:
         try:
             return await asyncio.wait_for(job.answer, self._timeout)
         except TimeoutError as error:
-            hint = "try again later, or raise --timeout"
-            raise Refusal(503, f"no answer within {self._timeout:g} s", hint, self._retry_s()) from error
+            hint = "try again later, or start the server with a larger --timeout"
+            raise Refusal(503, f"there was no answer within {self._timeout:g} s", hint, self._retry_s()) from error
 
     def _retry_s(self) -> int:
         """Estimate the seconds until all waiting requests are done."""

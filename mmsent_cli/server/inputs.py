@@ -13,6 +13,7 @@ from starlette.formparsers import MultiPartException
 from mmsent_cli.config.command_settings import ServeSettings
 from mmsent_cli.data.images import NO_IMAGE, image_pixels, verify_image
 from mmsent_cli.data.pairs import Pair
+from mmsent_cli.errors import counted
 
 
 class Refusal(HTTPException):
@@ -69,9 +70,11 @@ async def read_pairs(request: Request, settings: ServeSettings) -> tuple[list[Pa
     elif kind in FORMS:
         body, raw = None, [await _form(request)]
     else:
-        raise Refusal(415, f"content type {kind} is not read" if kind else "no content type was sent", BODY_HINT)
+        raise Refusal(
+            415, f"the content type {kind} is not supported" if kind else "the request has no content type", BODY_HINT
+        )
     if not 1 <= len(raw) <= settings.max_pairs:
-        raise Refusal(422, f"{len(raw)} pairs in one request", f"send 1 to {settings.max_pairs} pairs")
+        raise Refusal(422, f"the request has {counted(len(raw), 'pair')}", f"send 1 to {settings.max_pairs} pairs")
     is_list = body is not None and body.pairs is not None
     pairs = [
         _checked(str(number), f" of pair {number}" if is_list else "", text, image, settings)
@@ -101,9 +104,9 @@ async def _form(request: Request) -> tuple[str | None, bytes | None]:
             if unknown := set(form) - {"text", "image"}:
                 raise Refusal(422, f"unknown field: {', '.join(sorted(unknown))}", BODY_HINT)
             if isinstance(text, UploadFile):
-                raise Refusal(422, "text is a file", "send the text as a plain field")
+                raise Refusal(422, "the field text is a file", "send the text as a plain field")
             if isinstance(image, str) and image:
-                raise Refusal(422, "image is not a file", IMAGE_HINT)
+                raise Refusal(422, "the field image is not a file", IMAGE_HINT)
             return text, await image.read() or None if isinstance(image, UploadFile) else None
     except (MultiPartException, UnicodeDecodeError, KeyError) as error:
         raise Refusal(422, "the form cannot be read", BODY_HINT) from error
@@ -116,16 +119,18 @@ def _decode(image: str | None) -> bytes | None:
     try:
         return base64.b64decode(DATA_URI.sub("", image, count=1), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise Refusal(422, "image is not base64; paths and addresses are not opened", IMAGE_HINT) from error
+        raise Refusal(422, "the image is not valid base64; paths and addresses are not opened", IMAGE_HINT) from error
 
 
 def _checked(guid: str, which: str, text: str | None, image: bytes | None, settings: ServeSettings) -> Pair:
     """Check a text and an image against the limits, and return them as a pair. `which` names the pair in errors."""
     text = text if text and text.strip() else None
     if text is None and image is None:
-        raise Refusal(422, f"neither text nor image{which}", BODY_HINT)
+        raise Refusal(422, f"neither the text nor the image{which} is given", BODY_HINT)
     if text is not None and len(text) > settings.max_text:
-        raise Refusal(413, f"the text{which} has {len(text)} characters", f"send at most {settings.max_text}")
+        raise Refusal(
+            413, f"the text{which} has {len(text)} characters", f"send at most {settings.max_text} characters"
+        )
     if image is not None and (problem := _image_problem(image, settings.max_megapixels)):
         raise Refusal(422, f"the {'file' if problem == NO_IMAGE else 'image'}{which} {problem}", IMAGE_HINT)
     return Pair(guid=guid, tag=None, text=text, image=image)

@@ -42,10 +42,10 @@ def choose_probes(
                 continue
             _require_parts(full, model, weights)
         except (WeightsUnavailable, OcrUnavailable) as error:
-            notes.append(f"probe {name} is left out: {error.message}; {error.hint}")
+            notes.append(f"the optional probe {name} is left out: {error.message}; {error.hint}")
         else:
             probes.append(full)
-            notes.append(f"probe {name} is used: what it needs was found")
+            notes.append(f"the optional probe {name} is used, since all that it needs was found")
     doubled = [name for place, name in enumerate(probes) if name in probes[:place]]
     if doubled:
         raise ConfigError(f"--probes contains {', '.join(map(repr, doubled))} twice", "name each probe once")

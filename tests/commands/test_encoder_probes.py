@@ -161,7 +161,7 @@ def test_an_optional_probe_with_damaged_weights_is_left_out(work, small, only, w
         (weights / "twitter-roberta-base" / path.name).write_bytes(content[:40] if path.name == damage else content)
     values = succeed(*small, "--weights-dir", weights, "--optional-probes", "twitter-roberta", "--json")
     assert values["probes"] == []
-    assert any(note.startswith("probe twitter-roberta is left out") for note in values["notes"])
+    assert any(note.startswith("the optional probe twitter-roberta is left out") for note in values["notes"])
 
 
 def test_weights_that_are_gone_are_named_with_what_to_type(work, small, only, finished):

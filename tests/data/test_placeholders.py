@@ -28,5 +28,5 @@ def test_an_image_that_many_pairs_share_is_noted(shared, others, found):
     pairs = [make_pair(f"own{number}", "neutral") for number in range(others)]
     notes = placeholder_notes([*pairs, *(make_pair(str(number), "neutral", digest="A") for number in range(shared))])
     assert [note.partition(" share")[0] for note in notes] == found
-    assert all("(that of 0)" in note for note in notes)
+    assert all("(that of pair 0)" in note for note in notes)
     assert placeholder_notes([make_pair(str(number), "neutral", "again", "A") for number in range(9)]) == []

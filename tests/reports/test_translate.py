@@ -259,10 +259,10 @@ def test_notes_of_a_training_are_translated():
         "the best encoder_lr, 5e-05, is the largest tried: try 8.3e-05",
         "only 296 labelled pairs are used (--limit 300, 4 of them dropped)",
         "12 characters in 3 texts could not be decoded and became U+FFFD",
-        "3 texts without words, such as links alone: 1; 2; 3",
-        "6 texts without words, such as links alone: 1; 2; 3; 4; 5; and 1 more guid",
-        "1 text without words, such as links alone: 1",
-        "50 of 60 pairs share one image (that of 7), probably a placeholder, so these pairs do not count "
+        "3 texts without words, such as links alone (guids: 1; 2; 3)",
+        "6 texts without words, such as links alone (guids: 1; 2; 3; 4; 5; and 1 more guid)",
+        "1 text without words, such as links alone (guids: 1)",
+        "50 of 60 pairs share one image (that of pair 7), probably a placeholder, so these pairs do not count "
         "as near-duplicates; give the "
         "pairs their own images, or train with --fusion text-only",
         "warning: 30 of 40 texts are not in Latin script (Chinese 80 % of all letters), and the text encoder minilm "
@@ -272,7 +272,7 @@ def test_notes_of_a_training_are_translated():
         "5 pairs without a usable image; the model does not need it",
         "1 pair without a usable text; the model does not need it",
         "1 character in 1 text could not be decoded and became U+FFFD",
-        "1 row left out: no prediction, or a pair without a label",
+        "not used: 1 row without a prediction or without a label",
         "one seed: the intervals do not cover the choice of seed, and another seed may change a verdict; use --seeds 3",
         "the training pairs are unknown, so the scores may include pairs that were in training",
         "20 of 20 pairs were used in training, or share text or image with a training pair: these scores show "
