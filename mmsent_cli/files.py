@@ -141,7 +141,8 @@ def default_cache_dir(given: str | None = None) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MmsentError(
-            f"cannot use the cache folder {path}: {reason(error)}", f"choose one with --cache-dir or {CACHE_VARIABLE}"
+            f"cannot use the cache folder {path}: {reason(error)}",
+            f"choose another folder with --cache-dir or {CACHE_VARIABLE}",
         ) from error
     return path
 

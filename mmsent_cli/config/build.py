@@ -254,7 +254,7 @@ def _convert(setting: "Field[Any]", value: Any) -> Any:
         return _scalar(kind, value)
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"invalid value for --{setting.name.replace('_', '-')}: {value!r} ({error})", OPTIONS_HINT
+            f"invalid value {value!r} for --{setting.name.replace('_', '-')}: {error}", OPTIONS_HINT
         ) from None
 
 

@@ -332,7 +332,8 @@ def _require_members(counts: Mapping[str, int], needed: int) -> None:
     short = [f"{label} ({count})" for label, count in counts.items() if count < needed]
     if short:
         raise DataError(
-            f"each class needs {needed} or more pairs (near-duplicates count as one); too few: {', '.join(short)}",
+            f"each class needs {needed} or more pairs (near-duplicates count as one); classes with too few pairs:"
+            f" {', '.join(short)}",
             _more_members(needed, max(counts.values()), min(counts.values())),
         )
 
@@ -351,7 +352,7 @@ def _require_both_sides(pairs: Sequence[Pair], labels: Sequence[str], train: Seq
         if lacking:
             raise DataError(
                 f"the {name} split would have no pair of {', '.join(lacking)}",
-                "add pairs of these classes, or choose another --split-seed or --val-size (--folds, with folds)",
+                "add pairs of these classes, or choose another --split-seed, --val-size or number of --folds",
             )
 
 

@@ -125,7 +125,7 @@ def _arranged(answers: Answers, order: Sequence[str], labels: Sequence[str]) -> 
     """Return the answers for the pairs in `order`. Class numbers are changed to positions in `labels`."""
     if set(answers.labels) != set(labels):
         raise DataError(
-            f"the models have different labels: {', '.join(labels)} and {', '.join(answers.labels)}",
+            f"the models have different labels: one has {', '.join(labels)}; another has {', '.join(answers.labels)}",
             "compare models that have the same labels",
         )
     place = {guid: row for row, guid in enumerate(answers.guids)}

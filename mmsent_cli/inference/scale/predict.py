@@ -180,7 +180,7 @@ def _connect(address: str | None) -> None:
                 where = address or os.environ.get("RAY_ADDRESS") or "this machine"
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 raise ConfigError(
-                    f"cannot use a Ray cluster at {where}: {reason}", "check --ray-address, or try again"
+                    f"cannot start or reach Ray ({where}): {reason}", "check --ray-address, or try again"
                 ) from error
     if in_main_thread and before is not None:  # Ray has set its own handler
         signal.signal(signal.SIGTERM, before)

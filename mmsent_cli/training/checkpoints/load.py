@@ -176,7 +176,7 @@ def _rebuild(content: Mapping[str, Any], path: Path, weights: WeightSource) -> t
         require_same_frozen(model, description.frozen, path)
     absent = load_trained(model, content["state"], path, is_replaced=True)
     if content["with_frozen"] and absent:
-        raise CheckpointError(f"{path} is damaged: it lacks {', '.join(sorted(absent)[:3])}", RETRAIN)
+        raise CheckpointError(f"{path} is damaged: it lacks weights, such as {', '.join(sorted(absent)[:3])}", RETRAIN)
     return model.eval(), description
 
 

@@ -103,7 +103,7 @@ def check_header(content: Any, path: Path) -> dict[str, Any]:
         )
     absent = [name for name in PARTS if name not in content]
     if absent:
-        raise CheckpointError(f"{path} is damaged: it lacks {', '.join(absent)}", RETRAIN)
+        raise CheckpointError(f"{path} is damaged: these entries are missing: {', '.join(absent)}", RETRAIN)
     return content
 
 
