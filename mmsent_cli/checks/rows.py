@@ -10,7 +10,7 @@ from mmsent_cli.config import DataConfig
 from mmsent_cli.data import lab
 from mmsent_cli.data.check import account, check_rows, guess_encoding
 from mmsent_cli.data.findings import near_duplicates
-from mmsent_cli.data.flaws import CheckedPair, Flaw, Flaws
+from mmsent_cli.data.flaws import HINT, CheckedPair, Flaw, Flaws
 from mmsent_cli.data.layouts import FIX, Source, gather_labelled, has_labels, rows_to_predict
 from mmsent_cli.data.pairs import MODALITIES, Dataset, Pair, limited
 from mmsent_cli.data.placeholders import IMAGE_SHARE, TEXT_SHARE, image_key, placeholders, text_key
@@ -138,7 +138,6 @@ def _unlabelled_rows(source: Source, config: DataConfig, decision: EncodingDecis
     return rows, [] if source.kind == "manifest" else report.problems  # a table's are already in bad_rows
 
 
-REPAIR = "fix the files; or --on-bad drop leaves the pairs out, --on-bad blank keeps their other part"
 FIRST = "warning if there is any"
 
 
@@ -183,7 +182,7 @@ def _unpredictable(data: ReadPairs, modality: str, what: str) -> CheckOutcome:
         level=ERROR if is_stopped else WARNING if wrong else OK,
         message=f"{len(found):,} of {len(data.to_predict):,} pairs {verb} {modality}{allowed}{fate}",
         rule="error if a named file cannot be used, or nothing is left of a pair",
-        advice=REPAIR if is_stopped else "",
+        advice=HINT if is_stopped else "",
         pairs=tuple(listed(item, flaw.text) for item, flaw in wrong),
     )
 
@@ -244,7 +243,7 @@ def _unusable(data: ReadPairs, modality: str, what: str) -> CheckOutcome:
         message=f"{len(found):,} of {len(data.rows):,} pairs {verb} {modality}"
         f"{fate if is_needed else '; the model does not need it'}",
         rule="" if not is_needed else "error if there is any" if data.on_bad == "stop" else FIRST,
-        advice=REPAIR if stops and found else "",
+        advice=HINT if stops and found else "",
         pairs=tuple(listed(item, flaw.text) for item, flaw in found),
     )
 
@@ -275,7 +274,7 @@ def _to_predict(data: ReadPairs) -> CheckOutcome:
         level=WARNING if count else OK,
         message=f"{counted(len(data.to_predict), 'pair')} without a label{more}; {count:,} cannot be predicted",
         rule="warning if any cannot be predicted",
-        advice=REPAIR if count else "",
+        advice=HINT if count else "",
         pairs=(*lines, *unusable),
     )
 

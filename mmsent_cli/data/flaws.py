@@ -9,10 +9,7 @@ from mmsent_cli.data.pairs import MODALITIES, Pair
 from mmsent_cli.errors import DataError, counted, summarize
 from mmsent_cli.results import UnusablePair
 
-HINT = (
-    "fix the files; or use --on-bad drop to leave these pairs out, or --on-bad blank to leave out only the broken text"
-    " or image"
-)
+HINT = "fix the files; or use --on-bad drop (leave these pairs out) or --on-bad blank (use only their text or image)"
 SHOWN_GUIDS = 5
 DROPPED, BLANKED = "dropped", "blanked"
 PAIR = "pair "
