@@ -128,7 +128,7 @@ def test_a_model_is_loaded_from_a_run_a_path_a_name_and_the_newest(inside):
     ways = (run, run.folder, str(run.folder / "best_model.pt"), run.name, "latest", None)
     assert {str(api.load(way).checkpoint) for way in ways[:2]} == {str(run.folder / "best_model.pt")}
     assert {api.load(way).checkpoint.resolve() for way in ways} == {(run.folder / "best_model.pt").resolve()}
-    with pytest.raises(CheckpointError, match="no run and no file nothing"):
+    with pytest.raises(CheckpointError, match="no run and no file called nothing"):
         api.load("nothing")
 
 

@@ -204,7 +204,7 @@ def test_an_unfinished_run_is_no_newest_run_but_can_be_named(runs, tmp_path, mon
     with pytest.raises(CheckpointError) as caught:
         find_checkpoint(None, runs)
     assert f"mmsent train --resume {unfinished.folder}" in caught.value.hint
-    with pytest.raises(CheckpointError, match="no run and no file nope"):
+    with pytest.raises(CheckpointError, match="no run and no file called nope"):
         find_checkpoint("nope", runs)
     finished.write_json("result.json", {})
     assert find_checkpoint(spec, Path("runs")).resolve() == finished.path("best_model.pt")
@@ -222,7 +222,7 @@ def test_a_mistyped_run_is_answered_with_the_runs_there_are(runs):
         for name in ("best_model.pt", "result.json"):
             run.write(name, b"")
     for named in made:
-        with pytest.raises(CheckpointError, match="no run and no file nope") as caught:
+        with pytest.raises(CheckpointError, match="no run and no file called nope") as caught:
             find_checkpoint("nope", runs)
         assert made[0].name in caught.value.hint
         assert ("runs are" in caught.value.hint) == (named is made[0])

@@ -104,7 +104,7 @@ def test_an_evaluation_is_not_taken_for_a_trained_model(ready):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("nope",), "no run and no file nope"),
+        (("nope",), "no run and no file called nope"),
         (("out.csv",), "--data"),
         (("--data", "lab", "--by", "language"), "language"),
         (("out.csv", "--by", "language"), "needs a table"),

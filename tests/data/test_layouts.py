@@ -473,5 +473,5 @@ def test_filled_cells_and_their_text():
     assert [plain(cell, "text") for cell in (None, NAN, "")] == [""] * 3
     assert not any(map(is_filled, (None, NAN, "", " \t\u3000")))
     for cell in ([], {}, (), b"a", memoryview(b"a")):
-        with pytest.raises(ValueError, match="text holds"):
+        with pytest.raises(ValueError, match="the text has the type"):
             plain(cell, "text")

@@ -86,7 +86,7 @@ def test_labelled_pairs_are_predicted_in_their_order():
 def test_pairs_on_one_side_only_are_left_out_and_counted(tmp_path):
     answers = read_answers(written(tmp_path / "p.csv", "guid,tag", "2,neutral", "0,neutral", "1,", "9,neutral"), PAIRS)
     assert answers.guids == ("2", "0")
-    assert [note.split()[0] for note in answers.notes] == ["2", "1"]
+    assert [note.split()[:3] for note in answers.notes] == [["not", "used:", "2"], ["not", "used:", "1"]]
 
 
 def test_numbers_that_are_no_probabilities_are_not_taken_for_them(tmp_path):

@@ -174,7 +174,7 @@ def test_many_numbers_become_quarters_and_many_words_are_refused():
     assert list(dict.fromkeys(names)) == ["up to 9.75", "9.75 to 19.5", "19.5 to 29.25", "above 29.25", "(empty)"]
     with_gaps = binned("age", [*map(str, range(40)), "nan", "nan"])
     assert with_gaps == [*names[:40], "nan", "nan"]
-    with pytest.raises(ConfigError, match="--by city: 40 different values"):
+    with pytest.raises(ConfigError, match="--by city: this column has 40 different values"):
         binned("city", [f"town {number}" for number in range(40)])
 
 
