@@ -292,12 +292,12 @@ def test_what_cannot_be_resumed(work, interrupt):
         assert_refused(mmsent("compare-fusions", "--resume", "latest", *arguments), "--resume")
     for command in ("train", "augment-compare", "ablate"):
         told = f"mmsent compare-fusions --resume {run.absolute()}"
-        assert_refused(mmsent(command, "--resume", run.name), "a run of compare-fusions", told)
+        assert_refused(mmsent(command, "--resume", run.name), "a run of mmsent compare-fusions", told)
     succeed("compare-fusions", "--resume", "latest")
     assert_refused(mmsent("compare-fusions", "--resume", "latest"), run.name, "finished")
     trained = Path(succeed("train", "--data", "lab", *QUICK, "--epochs", 1, "--json")["run"])
     (trained / "result.json").unlink()
-    assert_refused(mmsent("compare-fusions", "--resume", "latest"), "a run of train", f"--resume {trained.absolute()}")
+    assert_refused(mmsent("compare-fusions", "--resume", "latest"), "a run of mmsent train", f"--resume {trained.absolute()}")
     assert len(run_folders()) == 2
 
 

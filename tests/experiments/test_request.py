@@ -144,14 +144,14 @@ def test_what_is_finished_is_not_taken_up_again(begun, runs):
 
 
 def test_an_experiment_goes_on_under_its_own_command(begun, plan, runs):
-    with pytest.raises(ConfigError, match="a run of compare-fusions") as caught:
+    with pytest.raises(ConfigError, match="a run of mmsent compare-fusions") as caught:
         resume(begun, runs, "augment-compare")
     assert caught.value.hint.endswith(f"mmsent compare-fusions --resume {begun.folder}")
-    with pytest.raises(ConfigError, match="a run of compare-fusions") as caught:
+    with pytest.raises(ConfigError, match="a run of mmsent compare-fusions") as caught:
         resume_run(begun.name, runs)
     assert caught.value.hint.endswith(f"mmsent compare-fusions --resume {begun.folder}")
     training = start_run(plan, runs)
-    with pytest.raises(ConfigError, match="a run of train") as caught:
+    with pytest.raises(ConfigError, match="a run of mmsent train") as caught:
         resume(training, runs)
     assert caught.value.hint.endswith(f"mmsent train --resume {training.folder}")
 

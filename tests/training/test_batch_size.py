@@ -57,7 +57,7 @@ def test_the_batch_is_halved_until_it_fits_and_then_trains_as_if_it_were_given(r
 
 def test_not_even_one_pair(room):
     room.room = 0
-    assert_refused(mmsent(*start("--auto-batch")), "1 pairs", "--device cpu")
+    assert_refused(mmsent(*start("--auto-batch")), "a batch of 1 pair", "--device cpu")
     assert room.tried == [11, 6, 3, 2, 1]
 
 

@@ -131,7 +131,7 @@ def test_a_tracker_that_is_not_installed_or_not_known(lab, monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
         refused = mmsent("train", "--data", "lab", *QUICK, "--log", name)
         assert_refused(refused, f"--log {name} needs {name}", f"pip install '.[{name}]'")
-    assert_refused(mmsent("train", "--data", "lab", *QUICK, "--log", "aim"), "unknown 'aim'", "tensorboard")
+    assert_refused(mmsent("train", "--data", "lab", *QUICK, "--log", "aim"), "unknown name 'aim'", "tensorboard")
     assert run_folders() == []
 
 
