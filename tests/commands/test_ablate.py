@@ -175,7 +175,9 @@ def test_what_cannot_be_resumed(ready, interrupt):
     (run,) = [path for path in run_folders() if path != training()]
     for options in (("--retrain",), ("--checkpoint", "best_model.pt"), ("--split", "s.json"), ("--data", "lab")):
         assert_refused(mmsent("ablate", "--resume", "latest", *options), "--resume")
-    assert_refused(mmsent("train", "--resume", "latest"), "a run of mmsent ablate", f"mmsent ablate --resume {run.absolute()}")
+    assert_refused(
+        mmsent("train", "--resume", "latest"), "a run of mmsent ablate", f"mmsent ablate --resume {run.absolute()}"
+    )
     assert_refused(mmsent("compare-fusions", "--resume", run.name), "a run of mmsent ablate")
     ablate("--resume", "latest")
     assert_refused(mmsent("ablate", "--resume", "latest"), run.name, "finished")

@@ -102,7 +102,7 @@ def test_the_nearest_folder_of_a_mistyped_path_is_named(work):
     small_lab(work.parent / "student/lab")
     for typed, base in (("studen/lab", work.parent), ("student/lap", work.parent / "student")):
         assert_refused(mmsent("check", "--data", typed), f"{base} has no", str(work.parent / "student/lab"))
-    assert_refused(mmsent("check", "--data", "zzz/lab"), f"{work.parent} has no zzz")
+    assert_refused(mmsent("check", "--data", "zzz/lab"), f"{work.parent} has no 'zzz'")
 
 
 def test_a_mistyped_preset_is_told(work):

@@ -297,7 +297,9 @@ def test_what_cannot_be_resumed(work, interrupt):
     assert_refused(mmsent("compare-fusions", "--resume", "latest"), run.name, "finished")
     trained = Path(succeed("train", "--data", "lab", *QUICK, "--epochs", 1, "--json")["run"])
     (trained / "result.json").unlink()
-    assert_refused(mmsent("compare-fusions", "--resume", "latest"), "a run of mmsent train", f"--resume {trained.absolute()}")
+    assert_refused(
+        mmsent("compare-fusions", "--resume", "latest"), "a run of mmsent train", f"--resume {trained.absolute()}"
+    )
     assert len(run_folders()) == 2
 
 

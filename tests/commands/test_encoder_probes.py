@@ -109,10 +109,10 @@ def test_optional_probes_are_used_where_their_weights_are_found(work, small, onl
     values = succeed(*small, "--weights-dir", weights, *optional, "--json")
     assert values["probes"] == ["lexicon", "clip-text", "clip"]
     said = [note for note in values["notes"] if note.startswith("probe ")]
-    assert [note.split()[:4] for note in said] == [
-        ["probe", "clip-text", "is", "used:"],
+    assert [note.split()[2:6] for note in said] == [
+        ["probe", "clip-text", "is", "used,"],
         ["probe", "twitter-roberta", "is", "left"],
-        ["probe", "clip", "is", "used:"],
+        ["probe", "clip", "is", "used,"],
     ]
     assert "hf download cardiffnlp/twitter-roberta-base --local-dir" in said[1]
     run = Path(values["run"])

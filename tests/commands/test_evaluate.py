@@ -136,4 +136,4 @@ def test_a_column_that_is_not_there_is_found_before_anything_is_read(ready, monk
     for name in ("Predictor", "load_judged"):
         monkeypatch.delattr(f"mmsent_cli.after_training.evaluate.{name}")
     named = mmsent("evaluate", *model, "--data", "pairs.csv", "--by", "tagg")
-    assert_refused(named, "no column 'tagg'; did you mean tag?", "the columns guid, text, image, tag")
+    assert_refused(named, "no column 'tagg'; did you mean tag?", "its columns are guid, text, image, tag")

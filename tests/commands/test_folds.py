@@ -293,7 +293,7 @@ def test_no_judge_of_a_fold_learns_from_the_tags_of_that_fold(work, small, finis
     ]
     folder = begun(run, "turned")
     Path("lab/train.txt").write_text("\n".join([tags[0], *changed]) + "\n")
-    assert_refused(mmsent("train", "--resume", folder.name), "different content of")
+    assert_refused(mmsent("train", "--resume", folder.name), "have changed: content of")
     environment = json.loads((folder / "environment.json").read_text())
     turned_data = succeed("train", "--data", "lab", *QUICK, "--epochs", 1, "--json")["run"]
     environment["data"]["digest"] = json.loads(Path(turned_data, "environment.json").read_text())["data"]["digest"]

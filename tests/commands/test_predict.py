@@ -248,7 +248,7 @@ def test_what_cannot_be_resumed(many, monkeypatch):
     (many / "test_without_label.txt").write_text("guid,tag\n" + "".join(f"{guid},null\n" for guid in range(299, 369)))
     (many / "data/299.txt").write_text("new")
     assert_refused(mmsent(*how, "--resume"), "pairs have changed")
-    assert_refused(mmsent(*how), "interrupted prediction of out.csv", "--resume", "--force")
+    assert_refused(mmsent(*how), "prediction into out.csv was interrupted", "--resume", "--force")
     assert_refused(mmsent(*how), go_on)
     assert len(list(Path().glob(".out.csv*"))) == 1, "nothing is lost"
     assert succeed(*how, "--force", "--json")["pairs"] == 70, "begun again"

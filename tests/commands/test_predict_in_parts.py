@@ -162,7 +162,7 @@ def test_what_cannot_be_resumed(ready, monkeypatch, change):
     more = ("--on-bad", "drop") if change == "settings" else ()
     assert_refused(mmsent(*how, "--resume", *more), "leave out --resume")
     if change != "nothing there":
-        assert_refused(mmsent(*how), "interrupted prediction of out.csv", "--resume", "--force")
+        assert_refused(mmsent(*how), "prediction into out.csv was interrupted", "--resume", "--force")
         assert len(left_over()) == 1, "nothing is lost"
     assert succeed(*how, "--force", "--json")["pairs"] == ROWS - (change == "rows"), "begun again"
 

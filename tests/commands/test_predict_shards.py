@@ -78,7 +78,7 @@ def test_what_is_no_shard(ready, written):
     assert_refused(mmsent("predict", "--data", "new.csv", "--out", "out.csv", "--shard", written), "--shard", "I/N")
     assert not Path("out.csv").exists()
     words = ("predict", "--data", "new.csv", "--out", "out.csv", "--shard", "1/2", "--engine", "ray")
-    assert_refused(mmsent(*words), "--shard cannot be combined", "leave out one of them")
+    assert_refused(mmsent(*words), "--shard cannot be combined", "leave out one of the two options")
 
 
 def from_input(content, *arguments):
