@@ -108,7 +108,7 @@ def test_optional_probes_are_used_where_their_weights_are_found(work, small, onl
     optional = ("--probes", "lexicon", "--optional-probes", "clip-text,twitter-roberta,clip,lexicon")
     values = succeed(*small, "--weights-dir", weights, *optional, "--json")
     assert values["probes"] == ["lexicon", "clip-text", "clip"]
-    said = [note for note in values["notes"] if note.startswith("probe ")]
+    said = [note for note in values["notes"] if note.startswith("the optional probe ")]
     assert [note.split()[2:6] for note in said] == [
         ["probe", "clip-text", "is", "used,"],
         ["probe", "twitter-roberta", "is", "left"],
@@ -130,8 +130,8 @@ def test_a_resumed_run_has_the_probes_that_it_began_with(work, small, only, weig
     (weights / "twitter-roberta-base").symlink_to(weights_dir / "twitter-roberta-base")
     values = succeed("train", "--resume", "latest", "--json")
     assert values["probes"] == ["clip-image"]
-    assert {note for note in values["notes"] if note.startswith("probe ")} == {
-        note for note in whole["notes"] if note.startswith("probe ")
+    assert {note for note in values["notes"] if note.startswith("the optional probe ")} == {
+        note for note in whole["notes"] if note.startswith("the optional probe ")
     }
     one, other = (np.load(Path(each["run"]) / "oof_log_probabilities.npy") for each in (whole, values))
     assert np.array_equal(one, other)
