@@ -111,7 +111,7 @@ def predict(
         bool,
         typer.Option(
             "--probabilities",
-            help="Also write the probability of each class, and the column missing, which is text or image if the pair"
+            help="Also write the probability of each class, and a column called missing: text or image if the pair"
             " lacks it, else empty",
         ),
     ] = False,
