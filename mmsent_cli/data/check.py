@@ -182,6 +182,7 @@ def load_labelled(
         labels=labels_of(every_row, config.labels),
         decision=decision,
         problems=tuple(flaws.problems),
+        unusable=tuple(flaws.unusable),
         notes=(*filter(None, [cache_note()]), *notes),
     )
 

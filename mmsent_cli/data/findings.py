@@ -2,12 +2,12 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from io import StringIO
 
-from mmsent_cli.data.flaws import PAIR
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.split import groups_of
+from mmsent_cli.results import UnusablePair
 
 COLUMNS = ("guid", "finding", "group", "tag", "detail")
 FINDINGS = "pairs_to_check.csv"
@@ -38,12 +38,12 @@ def findings_note(pairs: Sequence[Pair]) -> str:
     )
 
 
-def findings_csv(pairs: Sequence[Pair], problems: Sequence[str]) -> str:
+def findings_csv(pairs: Sequence[Pair], unusable: Iterable[UnusablePair]) -> str:
     """Make a CSV table of groups of near-duplicates, conflicting tags, and dropped or blanked pairs.
 
     Args:
         pairs: the labelled pairs.
-        problems: lines such as `pair 17: dropped: why`, `pair 17: blanked: why` or `pairs.csv:17: dropped: why`.
+        unusable: the dropped and blanked pairs.
 
     Returns:
         CSV with a header, or an empty text if there is nothing to list.
@@ -52,10 +52,7 @@ def findings_csv(pairs: Sequence[Pair], problems: Sequence[str]) -> str:
     for number, group in enumerate(near_duplicates(pairs), 1):
         finding = CONFLICT if len({pair.tag for pair in group}) > 1 else DUPLICATE
         rows += [(pair.guid, finding, str(number), pair.tag or "", "") for pair in group]
-    for line in problems:
-        guid, _, rest = line.partition(": ")
-        fate, _, why = rest.partition(": ")
-        rows.append((guid.removeprefix(PAIR), fate, "", "", why))
+    rows += [(each.guid or each.row, each.outcome, "", "", each.reason) for each in unusable]
     if not rows:
         return ""
     table = StringIO()

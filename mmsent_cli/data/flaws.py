@@ -12,8 +12,6 @@ from mmsent_cli.results import UnusablePair
 HINT = "fix the files; or use --on-bad drop (leave these pairs out) or --on-bad blank (use only their text or image)"
 SHOWN_GUIDS = 5
 DROPPED, BLANKED = "dropped", "blanked"
-PAIR = "pair "
-"""Lines on a pair begin with this word and the guid. Lines on a row that cannot be read begin with its place."""
 ADDRESS = "addresses, which mmsent does not open"
 ELSEWHERE = "paths of another machine"
 ABSENT = "files that do not exist"
@@ -162,7 +160,7 @@ class Flaws:
             return pair
         is_kept = on_bad == "blank" and not (pair.text is None and pair.image is None)
         why, outcome = " and ".join(flaw.text for flaw in wrong), BLANKED if is_kept else DROPPED
-        line = f"{PAIR}{pair.guid}: {'' if on_bad == 'stop' else f'{outcome}: '}{why}"
+        line = f"pair {pair.guid}: {'' if on_bad == 'stop' else f'{outcome}: '}{why}"
         self.problems.append(line)
         if on_bad != "stop":
             self.unusable.append(UnusablePair(guid=pair.guid, row=item.row, reason=why, outcome=outcome))

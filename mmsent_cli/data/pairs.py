@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.config import SENTIMENTS
 from mmsent_cli.errors import DataError
+from mmsent_cli.results import UnusablePair
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -66,7 +67,7 @@ class Dataset:
     """All labelled pairs of a source, checked.
 
     `source` is the name of the source for messages. `labels` are the class names in order. `problems` has a message for
-    each pair that was dropped or blanked.
+    each pair that was dropped or blanked, and `unusable` has these pairs.
     """
 
     source: str
@@ -74,6 +75,7 @@ class Dataset:
     labels: tuple[str, ...]
     decision: EncodingDecision
     problems: tuple[str, ...] = ()
+    unusable: tuple[UnusablePair, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

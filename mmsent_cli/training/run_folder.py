@@ -200,7 +200,7 @@ def write_plan(plan: Plan, run: Run) -> None:
     if plan.dataset.problems:
         run.write("problems.txt", "".join(f"{line}\n" for line in plan.dataset.problems))
     if run.is_writable and not run.path(FINDINGS).is_file():
-        table = findings_csv(plan.dataset.pairs, plan.dataset.problems)
+        table = findings_csv(plan.dataset.pairs, plan.dataset.unusable)
         if table:
             run.write(FINDINGS, table)
 

@@ -8,6 +8,7 @@ import pytest
 from mmsent_cli.data.findings import findings_csv
 from mmsent_cli.data.language import coverage_note, measure
 from mmsent_cli.encoders.inputs import TextInputs, word_tokenizer
+from mmsent_cli.results import UnusablePair
 from tests.data.builders import make_pair
 
 
@@ -42,15 +43,18 @@ def test_english_encoders_warn_about_texts_that_they_cannot_read():
 def test_duplicates_conflicts_and_dropped_pairs_are_listed_by_guid():
     pairs = [make_pair("1", "a", "same words"), make_pair("2", "b", "Same words!"), make_pair("3", "a")]
     pairs += [make_pair("4", "a", digest="x"), make_pair("5", "a", digest="x")]
-    rows = list(csv.DictReader(StringIO(findings_csv(pairs, ["pair 9: dropped: 9.jpg is truncated"]))))
+    unusable = [UnusablePair(guid="9", row="t.csv:9", reason="9.jpg is truncated", outcome="dropped")]
+    unusable.append(UnusablePair(guid="", row="pair 1.csv:3", reason="2 columns: too few", outcome="dropped"))
+    rows = list(csv.DictReader(StringIO(findings_csv(pairs, unusable))))
     assert [(row["guid"], row["finding"], row["group"], row["tag"]) for row in rows] == [
         ("1", "conflicting tags", "1", "a"),
         ("2", "conflicting tags", "1", "b"),
         ("4", "near-duplicate", "2", "a"),
         ("5", "near-duplicate", "2", "a"),
         ("9", "dropped", "", ""),
+        ("pair 1.csv:3", "dropped", "", ""),
     ]
-    assert rows[-1]["detail"] == "9.jpg is truncated"
+    assert [row["detail"] for row in rows[-2:]] == ["9.jpg is truncated", "2 columns: too few"]
     assert findings_csv([make_pair("1", "a")], []) == ""
 
 
