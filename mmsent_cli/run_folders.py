@@ -208,7 +208,7 @@ def find_run(spec: str | None, runs_dir: Path, suggested: str = CONFIG) -> Run:
     if spec is None or spec == LATEST:
         raise CheckpointError(f"the folder {runs_dir} contains no run yet", "train a model first: mmsent train")
     raise CheckpointError(
-        f"there is no run {spec}: it is neither a folder, nor the name of a run in the folder {runs_dir}",
+        f"there is no run called {spec}: it is neither a folder, nor the name of a run in the folder {runs_dir}",
         _known_runs(runs_dir, spec, suggested),
     )
 

@@ -18,7 +18,7 @@ from mmsent_cli.finished_run import FinishedRun, write_result
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.progress import Progress
 from mmsent_cli.run_folders import CONFIG, ENVIRONMENT, EXPERIMENT, Run, create_run, discard_run, own_config
-from mmsent_cli.training.checkpoints import Description
+from mmsent_cli.training.checkpoints import Description, read_checkpoint
 
 STAMP = re.compile(r"^\d{8}-\d{6}-")
 """Date and time at the start of a run's name."""
@@ -89,6 +89,7 @@ def own_data(checkpoint: Path, given: Mapping[str, Any], has_data: bool) -> dict
         return dict(given)
     own = own_config(checkpoint)
     if own is None:
+        read_checkpoint(checkpoint)  # another error if the file is no checkpoint
         raise ConfigError(f"{checkpoint} is not in its run folder, so the pairs of its run are unknown", NO_DATA)
     return {**to_dict(own.data), **given}
 

@@ -67,8 +67,8 @@ def require_only_resume(given: Given, source: Source | None, has_more: bool) -> 
     if has_more or names:
         raise ConfigError(
             "--resume uses the settings of the run, so no other settings can be given",
-            "leave out all other options. To begin a new run with the settings of an old one:"
-            " mmsent train --config RUN-FOLDER --epochs 20",
+            "leave out all other options. To begin a new run with the settings of an old one, for"
+            " example: mmsent train --config RUN-FOLDER --epochs 20",
         )
 
 

@@ -21,11 +21,11 @@ def export(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Export a trained model to a folder with a script that predicts without mmsent, and a model card.
+    r"""Export a trained model to a folder with a script that predicts without mmsent, and a model card.
 
     The format of the model is ONNX or OpenVINO.
 
-    Needs more packages: pip install '.[export]' (see README).
+    Needs more packages: pip install '.\[export]' (see README).
     """
     require_installed(*EXPORT)
     from mmsent_cli import api
@@ -40,9 +40,9 @@ def export(
 
 @options(COMMANDS["serve"])
 def serve(given: dict[str, Any], checkpoint: Checkpoint = None, runs_dir: RunsDir = Path("runs")) -> None:
-    """Serve a trained model: a web page, and POST /predict for programs. Ctrl-C stops the server.
+    r"""Serve a trained model: a web page, and POST /predict for programs. Ctrl-C stops the server.
 
-    Needs more packages: pip install '.[serve]' (see README).
+    Needs more packages: pip install '.\[serve]' (see README).
     """
     require_installed(*SERVE)
     from mmsent_cli.config import build

@@ -73,9 +73,9 @@ def explain(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Explain predictions: show how much each word, image region, modality and ensemble member contributes.
+    r"""Explain predictions: show how much each word, image region, modality and ensemble member contributes.
 
-    Needs more packages: pip install '.[explain]' (see README).
+    Needs more packages: pip install '.\[explain]' (see README).
     """
     require_installed(*EXPLAIN)
     from mmsent_cli import api

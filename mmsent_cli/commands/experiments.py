@@ -16,7 +16,7 @@ def ablate(
     given: dict[str, Any],
     checkpoint: Checkpoint = None,
     split: Annotated[
-        str | None, typer.Option(help="With --data: split file. Only its validation pairs are evaluated")
+        str | None, typer.Option(help="Split file for --data. Only its validation pairs are evaluated")
     ] = None,
     resume: Resume = None,
     runs_dir: RunsDir = Path("runs"),

@@ -56,7 +56,8 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite output files tha
 Checkpoint = Annotated[
     str | None,
     typer.Option(
-        help=r"Checkpoint file, run folder, or file name in the newest run \[default: best_model.pt of the newest run]"
+        help=r"Checkpoint file, run folder, or name of a file in the newest run"
+        r" \[default: best_model.pt of the newest run]"
     ),
 ]
 Config = Annotated[

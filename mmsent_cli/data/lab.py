@@ -260,8 +260,8 @@ def _columns(table: Table, is_labelled: bool) -> tuple[int, int | None]:
     if guid_at is None or (tag_at is None and is_labelled):
         shown = ",".join(names)[:MAX_QUOTED_CHARACTERS]
         raise DataError(
-            f"{table.path}:1: the header line is missing: found {shown!r}, expected 'guid,tag'",
-            "put the line guid,tag above the first pair",
+            f"{table.path}:1: the first line is {shown!r}, but must be the header 'guid,tag'",
+            "replace this line if it is a header; else put the line guid,tag above it",
         )
     return guid_at, tag_at
 

@@ -264,7 +264,7 @@ def _hint(problems: Sequence[str], wrong: Sequence[str | None], source: Source, 
     if len(problems) > doubled:
         parts.append(FIX)
     if doubled:
-        parts.append("give each pair a guid of its own, or leave out its later rows with --on-bad drop")
+        parts.append("give each pair a different guid, or use --on-bad drop to keep only the first row of each guid")
     if None in wrong:
         is_list = source.kind == "lab"
         parts.append(f"write the missing tags{', or list these guids in test_without_label.txt' if is_list else ''}")

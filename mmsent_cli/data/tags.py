@@ -69,8 +69,8 @@ def is_remarkable(tag: str) -> bool:
 def settle_tags(rows: list[PairRow], config: DataConfig, class_names: Sequence[str] = ()) -> TaggedRows:
     """Convert the tags of rows to classes.
 
-    The steps, in order: apply `label_map` (or the class names in the file), merge pairs of judgements, choose one
-    spelling per class, apply `exclude_labels`.
+    The steps, in order: apply `label_map` (or the class names in the file), merge tags that have a label for
+    the text and one for the image (such as `positive,neutral`), choose one spelling per class, apply `exclude_labels`.
 
     Args:
         rows: rows with the tags as they are written. A row may have no tag.
@@ -78,8 +78,8 @@ def settle_tags(rows: list[PairRow], config: DataConfig, class_names: Sequence[s
         class_names: names of the classes 0, 1, …, if the source has them.
 
     Raises:
-        DataError: a pair of judgements has a class that is not a sentiment, or none of the mapped or excluded labels
-            occurs.
+        DataError: a tag has two labels of which one is not a sentiment, or no label named in `label_map` or
+            `exclude_labels` occurs.
     """
     names = _label_map(config) or {str(number): name for number, name in enumerate(class_names)}
     notes = []

@@ -143,7 +143,7 @@ def how_begun(out: Path) -> dict[str, Any]:
 
 
 def require_same_identity(out: Path, before: Any, now: Mapping[str, Any], go_on: str) -> None:
-    """Check that an interrupted prediction is resumed with the same identity.
+    """Check that an interrupted prediction is resumed with the same checkpoint, pairs and settings (its identity).
 
     Args:
         out: the output file.

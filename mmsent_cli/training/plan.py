@@ -218,11 +218,16 @@ def require_foldable(config: TrainConfig, model: ResolvedModel) -> None:
         ConfigError: a setting needs `--folds`, or does not work with it.
     """
     if config.split.folds is None:
-        if model.probes or model.optional_probes or model.logit_adjustment or model.models_per_fold > 1:
+        needing = {
+            "--models-per-fold": model.models_per_fold > 1,
+            "--probes": model.probes,
+            "--optional-probes": model.optional_probes,
+            "--logit-adjustment": model.logit_adjustment,
+        }
+        if used := [option for option, value in needing.items() if value]:
             raise ConfigError(
-                "--models-per-fold, --probes, --optional-probes and --logit-adjustment use out-of-fold predictions and"
-                " need --folds",
-                "add --folds 5, or leave these options out",
+                f"without --folds, there are no out-of-fold predictions for {', '.join(used)}",
+                f"add --folds 5, or leave out {', '.join(used)}",
             )
     elif processes.count() > 1:
         raise ConfigError(

@@ -123,6 +123,7 @@ def test_the_options_of_train_stand_in_panels_with_their_defaults():
 def test_short_and_long_help_are_one_and_keep_square_brackets(command):
     assert help_of(command) == help_of(command, "-h")
     assert (".[ocr]" in help_of(command)) == ("--probes" in help_of(command))
+    assert (f"pip install '.[{command}]'" in help_of(command)) == (command in ("explain", "export", "serve"))
 
 
 @pytest.mark.parametrize("command", sorted(set(ROOT.commands) - {"runs"}))
@@ -171,7 +172,7 @@ def test_a_missing_package_is_found_before_anything_is_loaded(tmp_path, monkeypa
             ("predict", "--out", "a.csv", "--abstain-below", 60),
             ("--abstain-below 60: the value must lie between 0 and 1", "predict"),
         ),
-        (("train", "--val-size", 1.5), ("--val-size 1.5: the value must lie between 0 and 1", "train")),
+        (("train", "--val-size", 1.5), ("--val-size 1.5: the value must be more than 0 and less than 1", "train")),
         (("check", "--limit=-3"), ("--limit -3: the value must be at least 2", "check")),
         (
             ("train", "--text-cleaning", "stopwords"),
@@ -197,7 +198,7 @@ def test_errors_of_functions_name_keywords(tmp_path):
     with pytest.raises(MmsentError) as caught:
         mmsent_cli.check(str(tmp_path), val_size=1.5)
     assert (
-        caught.value.message.startswith("val_size=1.5: the value must lie")
+        caught.value.message.startswith("val_size=1.5: the value must be")
         and str(caught.value) == caught.value.message
     )
     assert caught.value.__notes__ == [f"hint: {caught.value.hint}"]

@@ -202,7 +202,7 @@ def test_all_bad_rows_are_told_at_once(lab):
 @pytest.mark.parametrize(
     ("line", "parts"),
     [
-        ("1,positive", ("guid of its own",)),
+        ("1,positive", ("a different guid",)),
         ("5,", ("test_without_label.txt",)),
         ("5,?", ("--exclude-labels '?'", "--labels 'negative,positive,?'")),
     ],

@@ -239,7 +239,7 @@ def _whole(file: TextFile) -> Any:
             values.append(value)
             start = cast(re.Match[str], BETWEEN.match(text, end)).end()
     except json.JSONDecodeError as error:
-        raise DataError(f"{file.path}:{error.lineno}: the text is not JSON: {error.msg}", HINT) from error
+        raise DataError(f"{file.path}:{error.lineno}: the line is not JSON: {error.msg}", HINT) from error
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise DataError(f"{file.path} cannot be read as JSON: {reason}", HINT) from error

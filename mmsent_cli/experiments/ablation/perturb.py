@@ -29,7 +29,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Subject(Protocol):
-    """A trained model with N pairs, whose modalities can be exchanged between pairs or removed."""
+    """A trained model with N pairs. The text or the image of a pair can be removed, or replaced by that of another."""
 
     def __len__(self) -> int: ...
 

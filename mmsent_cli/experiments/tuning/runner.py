@@ -83,7 +83,7 @@ class TrialRecord:
 
     @classmethod
     def of(cls, trial: "FrozenTrial") -> "TrialRecord":
-        """Read a trial of the study. A trial with the settings of an earlier trial has no models."""
+        """Read a trial of the study. `models` is empty if an earlier trial had the same settings."""
         attributes = trial.user_attrs
         names = [f"{MODEL}{number}" for number in range(len(attributes))]
         models = tuple(Model.from_plain(attributes[name]) for name in names if name in attributes)

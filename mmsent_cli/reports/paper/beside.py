@@ -211,7 +211,10 @@ def agreement(published: float, ours: float, verdict: str | None) -> str:
 
 
 def outcomes(result: CompareResult, published: Sequence[PublishedArm]) -> dict[str, str]:
-    """Return `agreement` for each tested arm that was published together with the baseline."""
+    """Return for each tested arm whether its difference to the baseline agrees with the published difference.
+
+    Arms without a published difference are left out. The values are those of `agreement`.
+    """
     gaps = published_gaps(result, published)
     return {
         arm.name: agreement(gaps[arm.name], ours.difference, arm.verdict)
