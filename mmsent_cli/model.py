@@ -188,7 +188,8 @@ def assemble(
 ) -> SentimentModel:
     """Make a model from two encoders, a fusion and a head.
 
-    The encoders may be from another model. Their stored stages (`Encoder.cut`) and trained stages are set again.
+    The encoders may be from another model. Which of their stages are stored (`Encoder.cut`) and which are
+    trained is decided for the new model.
 
     Raises:
         ConfigError: the fusion is unknown, or it reads tokens and an encoder has none.

@@ -207,6 +207,8 @@ def find_run(spec: str | None, runs_dir: Path, suggested: str = CONFIG) -> Run:
             return Run(found)
     if spec is None or spec == LATEST:
         raise CheckpointError(f"the folder {runs_dir} contains no run yet", "train a model first: mmsent train")
+    if Path(spec).suffix:  # a file, since the name of a run has no suffix
+        _existing(Path(spec))
     raise CheckpointError(
         f"there is no run called {spec}: it is neither a folder, nor the name of a run in the folder {runs_dir}",
         _known_runs(runs_dir, spec, suggested),
@@ -266,7 +268,7 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
         if given.is_file():
             # Do not use the path of the link `latest`, since the next run changes its target.
             return (follow(given.parent) or given.parent) / given.name
-        if given.is_dir() or len(given.parts) > 1:
+        if given.is_dir() or len(given.parts) > 1 or given.suffix not in ("", ".pt"):
             return _in_run(follow(given) or _existing(given), BEST)
         named = follow(runs_dir / spec)
         if named is not None and spec != LATEST:

@@ -253,6 +253,15 @@ def test_the_hint_for_a_checkpoint_names_no_run_without_a_model(runs):
         assert trained.name in caught.value.hint and checked.name not in caught.value.hint
 
 
+@pytest.mark.parametrize("find", [find_run, find_finished, find_checkpoint])
+def test_a_mistyped_file_is_no_mistyped_run(runs, tmp_path, monkeypatch, find):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "answers.csv").write_text("guid,tag")
+    with pytest.raises(CheckpointError, match="answer.csv does not exist") as caught:
+        find("answer.csv", runs)
+    assert "answers.csv" in caught.value.hint
+
+
 def test_progress_is_a_finished_epoch_fold_or_arm(tmp_path):
     for number, name in enumerate((None, "last.pt", "folds/fold-1.pt", "arms/gmu-0.json", "config.json")):
         run = Run(tmp_path / str(number))

@@ -45,7 +45,7 @@ class Outcome:
 
     @property
     def best(self) -> Decoding:
-        """The decoding with the highest total."""
+        """The decoding with the highest log-probability."""
         return self.decodings[0]
 
     def score(self, decoding: Decoding) -> float:

@@ -94,7 +94,7 @@ def _classes(data: ReadPairs, counts: dict[str, int]) -> CheckOutcome:
         check="classes",
         level=ERROR if advice else OK,
         message=shares,
-        rule="error below 2 classes, or above 20 classes with fewer than 2 pairs per class on average",
+        rule="error if there are fewer than 2 classes, or more than 20 classes and fewer than 2 pairs per class",
         advice=advice,
     )
 
@@ -131,8 +131,8 @@ def _split(data: ReadPairs, splits: Sequence[Split] | MmsentError) -> CheckOutco
 
     Also check whether near-duplicates are divided between training and validation.
     """
-    widest = f"warning above ±{100 * WIDEST_INTERVAL:.0f} points"
-    rule = f"error if the pairs cannot be divided; {widest}; warning if near-duplicates are divided"
+    widest = f"warning if the accuracy is known to ±{100 * WIDEST_INTERVAL:.0f} points only"
+    rule = f"error if the pairs cannot be divided; {widest}, or if near-duplicates are divided"
     if isinstance(splits, MmsentError):
         return CheckOutcome(
             check="split", level=ERROR, message=splits.message, rule=rule, advice=_sentence_free(splits.hint)

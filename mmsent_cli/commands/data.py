@@ -25,7 +25,7 @@ def check(
     """Check the pairs before a training: their classes, texts, images, duplicates and files.
 
     A new run folder gets a report, and a list of all problems with the guids of the pairs. The exit code is 1 if mmsent
-    train would end with an error. If no pair has a label, it is 1 if mmsent predict would end with an error.
+    train would end with an error. If no pair has a label, mmsent predict is checked instead.
     """
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView

@@ -111,8 +111,8 @@ def predict(
         bool,
         typer.Option(
             "--probabilities",
-            help="Also write the probability of each class, and a column called missing: text or image if the pair"
-            " lacks it, else empty",
+            help="Also write the probability of each class, and a column 'missing' with the value text or image if the"
+            " pair lacks it, else empty",
         ),
     ] = False,
     force: Force = False,

@@ -112,7 +112,7 @@ class PredictSettings:
     abstain_for_accuracy: float | None = option(
         None,
         "Write an empty label for the least certain predictions, so that the other labels reach this accuracy, 0 to 1."
-        " The threshold is chosen on the out-of-fold or validation predictions of the model's run",
+        " The least probability of a label is chosen on the out-of-fold or validation predictions of the model's run",
         shown="none",
     )
     keep: tuple[str, ...] = option(
@@ -180,7 +180,8 @@ class AugmentSettings:
 
     policies: tuple[str, ...] = option(
         ("standard",),
-        "Augmentations to compare with no augmentation, comma-separated: standard, flip, geometry, color, strong",
+        "Augmentations to test, comma-separated: standard, flip, geometry, color, strong. Each is compared with a"
+        " training without augmentation",
         aliases=AUGMENTATION_ALIASES,
     )
     seeds: int = option(

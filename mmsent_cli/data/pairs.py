@@ -140,7 +140,9 @@ def require_classes(labels: Sequence[str]) -> None:
     """
     if len(labels) < 2:
         found = f"has only the class {labels[0]!r}" if labels else "has no tags"
-        raise DataError(f"two or more classes are needed, but the data {found}", "add labelled pairs of another class")
+        raise DataError(
+            f"two or more classes are needed, but the usable data {found}", "add labelled pairs of another class"
+        )
 
 
 def tag_problems(rows: Iterable[PairRow], labels: Sequence[str]) -> list[str]:

@@ -47,7 +47,7 @@ class Shard:
         shard = cls(*map(int, written.groups())) if written else None
         if shard is None or not 1 <= shard.number <= shard.count:
             raise ConfigError(
-                f"--shard {text!r} is not of the form I/N", "give a part I from 1 to N, such as --shard 1/8"
+                f"--shard {text}: the value must be I/N, with a part I from 1 to N", "for example, use --shard 1/8"
             )
         return shard
 

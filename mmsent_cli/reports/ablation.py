@@ -385,7 +385,7 @@ def _optimism(result: AblateResult) -> Iterator[str]:
 
 
 def ablate_answer(result: AblateResult, seconds: float) -> Answer:
-    """Make the head of the page. `seconds` is the duration of the experiment."""
+    """Make the answer at the top of the page. `seconds` is the duration of the experiment."""
     return Answer(
         question=QUESTION,
         headline=headline(result),

@@ -81,7 +81,7 @@ def look_at(checks: Sequence[CheckOutcome]) -> tuple[str, ...]:
 
 
 def check_answer(result: CheckResult, seconds: float) -> Answer:
-    """Make the head of the page."""
+    """Make the answer at the top of the page."""
     if not result.labels and not result.pairs:
         return _prediction_answer(result, seconds)
     return Answer(
@@ -215,7 +215,7 @@ SCORES = (
 
 
 def encoding_answer(result: EncodingResult, seconds: float) -> Answer:
-    """Make the head of the page."""
+    """Make the answer at the top of the page."""
     if result.decided:
         headline = f"The texts are encoded in {result.encoding}"
     else:

@@ -124,7 +124,7 @@ SIDES = (("upper", "middle", "lower"), ("left", "middle", "right"))
 
 
 def explain_answer(result: ExplainResult, seconds: float) -> Answer:
-    """Make the head of the page."""
+    """Make the answer at the top of the page."""
     pairs = result.explanations
     return Answer(
         question="Why does the model predict this?",

@@ -56,7 +56,7 @@ def folds_figures(result: FoldsResult) -> Drawn:
 
 
 def folds_answer(result: FoldsResult, seconds: float) -> Answer:
-    """Make the head of the page."""
+    """Make the answer at the top of the page."""
     metrics, majority = result.metrics, result.majority_accuracy
     return Answer(
         question=QUESTION.format(classes=", ".join(result.labels)),

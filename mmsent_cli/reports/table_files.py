@@ -82,8 +82,8 @@ def table_files(
 def as_csv(grid: Grid) -> str:
     """Return the grid as CSV, with one number per cell. If the first column has no name, it is called `name`.
 
-    A value, its standard deviation, and both ends of its interval become four columns. An interval that has a row or a
-    column of its own becomes two cells in the same way. `74.6 %` becomes `0.746`.
+    A value, its standard deviation, and both ends of its interval become four columns. If an interval has a row or a
+    column of its own, its two ends become columns too. `74.6 %` becomes `0.746`.
     """
     rows: list[tuple[str, ...]] = []
     for row in grid.rows:

@@ -19,7 +19,7 @@ def train_figures(result: TrainResult) -> Drawn:
 
 
 def train_answer(result: TrainResult, seconds: float) -> Answer:
-    """Make the head of the page."""
+    """Make the answer at the top of the page."""
     best, last = result.best, result.last
     majority = majority_macro_f1(result.majority_accuracy, len(result.labels))
     return Answer(

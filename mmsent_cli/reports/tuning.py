@@ -366,7 +366,7 @@ def _optimism(result: TuneResult) -> str:
 
 
 def tune_answer(result: TuneResult, seconds: float) -> Answer:
-    """Make the head of the page. `seconds` is the duration of the experiment."""
+    """Make the answer at the top of the page. `seconds` is the duration of the experiment."""
     return Answer(
         question=QUESTION,
         headline=headline(result),

@@ -138,7 +138,7 @@ class Workspace:
         self.train, self.val = (tuple(sorted(rows[p.guid] for p in side)) for side in apply_split(split, pairs))
 
     def trainer(self, config: ResolvedConfig) -> tuple[SentimentModel, Table, Trainer]:
-        """Make an initial model, its table, and its trainer.
+        """Make an initial model, the table of the pairs encoded for it, and its trainer.
 
         A model must be trained to its end before the next trainer is made, since Accelerate has one state per process.
 

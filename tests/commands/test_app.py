@@ -198,8 +198,7 @@ def test_errors_of_functions_name_keywords(tmp_path):
     with pytest.raises(MmsentError) as caught:
         mmsent_cli.check(str(tmp_path), val_size=1.5)
     assert (
-        caught.value.message.startswith("val_size=1.5: the value must be")
-        and str(caught.value) == caught.value.message
+        caught.value.message.startswith("val_size=1.5: the value must be") and str(caught.value) == caught.value.message
     )
     assert caught.value.__notes__ == [f"hint: {caught.value.hint}"]
     kept = "go on with: mmsent train --resume runs/a; or use on_bad drop"

@@ -182,7 +182,7 @@ def _optimism(result: CompareResult) -> Iterator[str]:
 
 
 def compare_answer(result: CompareResult, seconds: float) -> Answer:
-    """Make the head of the page. `seconds` is the duration of the experiment."""
+    """Make the answer at the top of the page. `seconds` is the duration of the experiment."""
     return Answer(
         question=question(result),
         headline=headline(result),

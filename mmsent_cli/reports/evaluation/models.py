@@ -54,7 +54,7 @@ def models_figures(result: ModelComparison) -> Drawn:
 
 
 def models_answer(result: ModelComparison, seconds: float) -> Answer:
-    """Make the head of the page."""
+    """Make the answer at the top of the page."""
     paragraphs = [sentence_of(one) for one in result.differences[:3]]
     if len(result.differences) > len(paragraphs):
         paragraphs.append(f"The table has all {len(result.differences)} differences.")

@@ -49,7 +49,7 @@ def evaluate_figures(result: EvaluateResult) -> Drawn:
 
 
 def evaluate_answer(result: EvaluateResult, seconds: float) -> Answer:
-    """Make the head of the page. `seconds` is the duration of the evaluation."""
+    """Make the answer at the top of the page. `seconds` is the duration of the evaluation."""
     majority = result.majority_accuracy
     loss = "" if result.calibration_error is None else f" {calibration_text(result.calibration_error)}"
     return Answer(

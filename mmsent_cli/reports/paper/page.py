@@ -201,7 +201,7 @@ def paper_figures(result: PaperResult) -> Drawn:
 
 
 def paper_answer(result: PaperResult, seconds: float) -> Answer:
-    """Make the head of the page. `seconds` is the duration of all experiments."""
+    """Make the answer at the top of the page. `seconds` is the duration of all experiments."""
     published = result.published
     return Answer(
         question=question(published),
