@@ -257,7 +257,7 @@ def test_the_hint_for_a_checkpoint_names_no_run_without_a_model(runs):
 def test_a_mistyped_file_is_no_mistyped_run(runs, tmp_path, monkeypatch, find):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "answers.csv").write_text("guid,tag")
-    with pytest.raises(CheckpointError, match="answer.csv does not exist") as caught:
+    with pytest.raises(CheckpointError, match=r"answer\.csv does not exist") as caught:
         find("answer.csv", runs)
     assert "answers.csv" in caught.value.hint
 

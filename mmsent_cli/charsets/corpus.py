@@ -120,9 +120,9 @@ def places(raw: bytes) -> bytes:
 
 
 def utf8_lead(found: bytes, legacy: str) -> float:
-    """Return the log-odds of UTF-8 against the codec `legacy` for bytes from `places`, in nats (natural logarithm).
+    """Return the log-odds of UTF-8 against the codec `legacy`, in nats (natural logarithm).
 
-    Above 0, UTF-8 is more probable.
+    Above 0, UTF-8 is more probable. `found` are bytes that the function `places` has extracted.
     """
     as_utf8, as_legacy = (log_plausibility(found.decode(codec, errors="replace")) for codec in (UTF8, legacy))
     return as_utf8 - as_legacy

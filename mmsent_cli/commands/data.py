@@ -24,8 +24,8 @@ def check(
 ) -> None:
     """Check the pairs before a training: their classes, texts, images, duplicates and files.
 
-    A new run folder gets a report, and a list of all problems with the guids of the pairs. The exit code is 1 if mmsent
-    train would end with an error. If no pair has a label, mmsent predict is checked instead.
+    Writes a report to a new run folder, and a list of all problems. The list has the guid of the pair of each problem.
+    The exit code is 1 if mmsent train would end with an error. If no pair has a label, mmsent predict is checked.
     """
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView

@@ -17,7 +17,8 @@ def evaluate(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="Run, checkpoint file, or file of predictions (.csv or .jsonl) \\[default: the newest run]",
+            help="Run, checkpoint file, or file of predictions (.csv, .txt, .tsv, .jsonl or .parquet)"
+            " \\[default: the newest run]",
             show_default=False,
         ),
     ] = None,

@@ -112,7 +112,8 @@ class PredictSettings:
     abstain_for_accuracy: float | None = option(
         None,
         "Write an empty label for the least certain predictions, so that the other labels reach this accuracy, 0 to 1."
-        " The least probability of a label is chosen on the out-of-fold or validation predictions of the model's run",
+        " The threshold (see --abstain-below) is chosen on the out-of-fold or validation predictions of the model's"
+        " run",
         shown="none",
     )
     keep: tuple[str, ...] = option(
@@ -210,8 +211,8 @@ class AblateSettings:
     emap_pairs: int = option(
         1000,
         "Maximum number of pairs for EMAP (empirical multimodally-additive projection). EMAP measures how accurate the"
-        " model is without the interaction of text and image. It predicts every combination of a text and an image; for"
-        " an ensemble, only combinations in the same fold",
+        " model is without the interaction of text and image. It predicts every combination of a text and an image. For"
+        " an ensemble, text and image must be from the same fold",
     )
 
     def __post_init__(self) -> None:

@@ -97,7 +97,7 @@ class DataConfig:
             (bool(doubled), f"labels contains {', '.join(map(repr, doubled))} twice"),
             (
                 bool(strange),
-                f"label_map must consist of parts OLD=NEW, not of {', '.join(map(repr, strange))}",
+                f"label_map must have the form OLD=NEW; {', '.join(map(repr, strange))} has another form",
             ),
         )
 
@@ -229,8 +229,8 @@ class ModelConfig:
     )
     optional_probes: tuple[str, ...] | None = option(
         None,
-        "More probes, with the names of --probes. If the weights or the OCR engine of a probe are not found, this"
-        " probe is left out, and a note says so. Needs --folds",
+        "More probes. They have the same names as in --probes. If the weights or the OCR engine of a probe are not"
+        " found, this probe is left out, and a note says so. Needs --folds",
         shown="none",
         panel=ENSEMBLE,
     )

@@ -17,13 +17,17 @@ import numpy as np
 from mmsent_cli.data.manifests import without_surrogates
 from mmsent_cli.data.pairs import Dataset, Pair
 from mmsent_cli.data.seen import NEAR, NEW, SEEN, VALIDATED, SeenPairs
+from mmsent_cli.data.tables import Report
+from mmsent_cli.data.tables.formats import parquet_columns, parquet_records
 from mmsent_cli.errors import DataError, counted, listed, summarize
 from mmsent_cli.inference.loaded import PROBABILITY
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import ON_KNOWN, ON_NEW, ON_OUT_OF_FOLD, ON_UNKNOWN, ON_VALIDATION, TRAINED_ON, Finding
 
-SUFFIXES = (".csv", ".jsonl")
+PARQUET, JSON_LINES = ".parquet", ".jsonl"
+SUFFIXES = (".csv", ".txt", ".tsv", JSON_LINES, PARQUET)
+"""Suffixes of the files that `predict` writes."""
 FORMATS = "rows guid,tag as mmsent predict writes them, or guid,tag,predicted as in val_predictions.csv"
 SURE = 1e-3
 """The probabilities of a row may sum to 1 plus or minus this number, since files have six decimals or fewer."""
@@ -102,7 +106,7 @@ def predict_labelled(predictor: Predictor, dataset: Dataset, progress: Progress 
 
 
 def is_prediction_file(path: Path) -> bool:
-    """Return True if the path is a file of predictions (`.csv` or `.jsonl`)."""
+    """Return True if the path is a file with a suffix of `SUFFIXES`."""
     return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
@@ -110,14 +114,14 @@ def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
     """Read a prediction file.
 
     Args:
-        path: a `.csv` or `.jsonl` file with guids and predicted labels; probabilities are optional.
+        path: a file with guids and predicted labels, as `predict` writes it; probabilities are optional.
         dataset: the labelled pairs. None reads the true labels from the column `tag` of the file.
 
     Raises:
         DataError: the file has another format, contains no true labels although `dataset` is None, contains an unknown
             label, or predicts a pair twice; or fewer than two pairs have both a true label and a prediction.
     """
-    rows = _unique(_read_jsonl(path) if path.suffix.lower() == ".jsonl" else _read_csv(path), path)
+    rows = _unique(_read_jsonl(path) if path.suffix.lower() == JSON_LINES else _read_table(path), path)
     notes: list[str] = []
     if dataset is None:
         true = {row.guid: row.tag for row in rows if row.tag is not None}
@@ -187,14 +191,8 @@ def _unique(rows: list[_Row], path: Path) -> list[_Row]:
     return rows
 
 
-def _read_csv(path: Path) -> list[_Row]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream)
-            header = next(reader, [])
-            lines = [(f"{path.name}:{reader.line_num}", cells) for cells in reader if cells]
-    except (OSError, UnicodeError, csv.Error) as error:
-        raise DataError(f"cannot read the predictions {path}: {error}", f"give a file with {FORMATS}") from error
+def _read_table(path: Path) -> list[_Row]:
+    header, lines = _parquet_cells(path) if path.suffix.lower() == PARQUET else _text_cells(path)
     wanted = len(header)
     uneven = [
         f"{where}: the row has {counted(len(cells), 'column')} instead of {wanted}"
@@ -215,6 +213,24 @@ def _read_csv(path: Path) -> list[_Row]:
         _Row(where, cells[0], (cells[1] or None) if has_both else None, cells[answer], _shares(cells, named))
         for where, cells in lines
     ]
+
+
+def _text_cells(path: Path) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Read a file with commas or tabs between cells. Return its columns, and the place and the cells of each row."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+            header = next(reader, [])
+            return header, [(f"{path.name}:{reader.line_num}", cells) for cells in reader if cells]
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise DataError(f"cannot read the predictions {path}: {error}", f"give a file with {FORMATS}") from error
+
+
+def _parquet_cells(path: Path) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Read a Parquet file. The result is that of `_text_cells`."""
+    columns, _ = parquet_columns(path)
+    rows = parquet_records(path, columns, Report())
+    return columns, [(where, ["" if cell is None else str(cell) for cell in cells]) for where, cells in rows]
 
 
 def _shares(cells: Sequence[str], named: Mapping[str, int]) -> dict[str, float]:

@@ -356,7 +356,8 @@ def prediction_table(
     """Return predictions as an Arrow table, with the columns of `row_columns`.
 
     Args:
-        rows: predictions, each with a flag that is True if its label is given, and with the kept cells.
+        rows: predictions, each with a flag that is False if its label is left empty (`--abstain-below`), and with the
+            cells of the kept columns.
         labels: class names in order.
         names: names of the kept columns.
     """

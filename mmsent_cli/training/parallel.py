@@ -66,8 +66,8 @@ class Work(Generic[Task, Trained]):
 
     Attributes:
         tasks: descriptions of the models.
-        train: a function that trains the model of a task in a workspace. It is a function of a module, since workers
-            import it.
+        train: a function that trains the model of a task, with a `Workspace`. It must be defined at the top level of a
+            module, since the worker processes import it by its name.
         passes: number of training pairs, summed over all models and epochs.
         parameters: the number of trained parameters of the largest model.
     """

@@ -226,7 +226,7 @@ def require_foldable(config: TrainConfig, model: ResolvedModel) -> None:
         }
         if used := [option for option, value in needing.items() if value]:
             raise ConfigError(
-                f"without --folds, there are no out-of-fold predictions for {', '.join(used)}",
+                f"{', '.join(used)}: --folds is needed, since an ensemble is fit on out-of-fold predictions",
                 f"add --folds 5, or leave out {', '.join(used)}",
             )
     elif processes.count() > 1:

@@ -5,12 +5,13 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.data.pairs import Dataset
 from mmsent_cli.errors import DataError
-from mmsent_cli.evaluation.answers import predict_labelled, read_answers
+from mmsent_cli.evaluation.answers import is_prediction_file, predict_labelled, read_answers
 from mmsent_cli.progress import Stage
 from mmsent_cli.results import Prediction
 from tests.evaluation.builders import LABELS, numbered_pairs
@@ -65,6 +66,23 @@ def test_json_lines_are_read(tmp_path):
     assert np.allclose(answers.probabilities.sum(axis=1), 1)
     lines[1] = json.dumps({"guid": "1", "label": None})  # its probability is below the threshold
     assert read_answers(written(tmp_path / "p.jsonl", *lines), PAIRS).guids == ("0", "2")
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.txt", "p.TSV", "p.parquet"])
+def test_every_file_that_predict_writes_is_read(tmp_path, name):
+    rows = [row.split(",") for row in WITH_SHARES]
+    columns = ["guid", "label", "missing", *(f"probability_{label}" for label in LABELS)]
+    path = tmp_path / name
+    if path.suffix == ".parquet":
+        frame = pd.DataFrame(rows, columns=columns)
+        frame.astype(dict.fromkeys(columns[3:], float)).to_parquet(path)
+    else:
+        separator = "\t" if path.suffix == ".TSV" else ","
+        written(path, separator.join(columns), *map(separator.join, rows))
+    assert is_prediction_file(path)
+    answers = read_answers(path, PAIRS)
+    assert (answers.guids, answers.predicted.tolist()) == (("0", "1", "2"), [0, 2, 2])
+    assert answers.probabilities[1].tolist() == [0.2, 0.2, 0.6]
 
 
 def test_labelled_pairs_are_predicted_in_their_order():

@@ -149,7 +149,8 @@ def write_part(
 
     Args:
         path: the file.
-        rows: predictions, each with a flag that is True if its label is given, and with the kept cells.
+        rows: predictions, each with a flag that is False if its label is left empty (`--abstain-below`), and with the
+            cells of the kept columns.
         labels: class names in order.
         names: names of the kept columns.
         summary: the summary of the part.
