@@ -207,8 +207,6 @@ def find_run(spec: str | None, runs_dir: Path, suggested: str = CONFIG) -> Run:
             return Run(found)
     if spec is None or spec == LATEST:
         raise CheckpointError(f"the folder {runs_dir} contains no run yet", "train a model first: mmsent train")
-    if Path(spec).suffix:  # a file, since the name of a run has no suffix
-        _existing(Path(spec))
     raise CheckpointError(
         f"there is no run called {spec}: it is neither a folder, nor the name of a run in the folder {runs_dir}",
         _known_runs(runs_dir, spec, suggested),
@@ -221,6 +219,8 @@ def find_finished(spec: str, runs_dir: Path) -> Run:
     Raises:
         CheckpointError: there is no such run.
     """
+    if Path(spec).suffix and not any(found and found.is_dir() for found in _candidates(spec, runs_dir)):
+        _existing(Path(spec))  # a mistyped file, since mmsent gives no run a name with a suffix
     run = find_run(spec, runs_dir, BEST)
     if spec != LATEST or run.is_finished:
         return run
@@ -268,11 +268,13 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
         if given.is_file():
             # Do not use the path of the link `latest`, since the next run changes its target.
             return (follow(given.parent) or given.parent) / given.name
-        if given.is_dir() or len(given.parts) > 1 or given.suffix not in ("", ".pt"):
+        if given.is_dir() or len(given.parts) > 1:
             return _in_run(follow(given) or _existing(given), BEST)
         named = follow(runs_dir / spec)
         if named is not None and spec != LATEST:
             return _in_run(named, BEST)
+        if given.suffix not in ("", ".pt"):
+            _existing(given)
     if spec in (None, LATEST):
         return _newest_training(runs_dir) / BEST
     found = _newest_training(runs_dir, spec) / spec

@@ -253,13 +253,18 @@ def test_the_hint_for_a_checkpoint_names_no_run_without_a_model(runs):
         assert trained.name in caught.value.hint and checked.name not in caught.value.hint
 
 
-@pytest.mark.parametrize("find", [find_run, find_finished, find_checkpoint])
+@pytest.mark.parametrize("find", [find_finished, find_checkpoint])
 def test_a_mistyped_file_is_no_mistyped_run(runs, tmp_path, monkeypatch, find):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "answers.csv").write_text("guid,tag")
     with pytest.raises(CheckpointError, match=r"answer\.csv does not exist") as caught:
         find("answer.csv", runs)
     assert "answers.csv" in caught.value.hint
+    named = runs / "bert-v1.5"
+    named.mkdir(parents=True)
+    (named / "best_model.pt").write_bytes(b"")
+    found = find(named.name, runs)
+    assert named == (found.folder if isinstance(found, Run) else found.parent)
 
 
 def test_progress_is_a_finished_epoch_fold_or_arm(tmp_path):

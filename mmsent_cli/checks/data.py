@@ -94,7 +94,8 @@ def _classes(data: ReadPairs, counts: dict[str, int]) -> CheckOutcome:
         check="classes",
         level=ERROR if advice else OK,
         message=shares,
-        rule="error if there are fewer than 2 classes, or more than 20 classes and fewer than 2 pairs per class",
+        rule="error if there are fewer than 2 classes, or more than 20 classes and fewer than 2 pairs per class on"
+        " average",
         advice=advice,
     )
 

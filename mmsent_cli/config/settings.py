@@ -230,7 +230,7 @@ class ModelConfig:
     optional_probes: tuple[str, ...] | None = option(
         None,
         "More probes. They have the same names as in --probes. If the weights or the OCR engine of a probe are not"
-        " found, this probe is left out, and a note says so. Needs --folds",
+        " found, this probe is left out, and a note names it. Needs --folds",
         shown="none",
         panel=ENSEMBLE,
     )

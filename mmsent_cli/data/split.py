@@ -18,7 +18,7 @@ from typing import Any
 from mmsent_cli.config import SplitConfig
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.placeholders import IMAGE_SHARE, TEXT_SHARE, image_key, placeholders, text_key
-from mmsent_cli.errors import ConfigError, DataError, counted, summarize
+from mmsent_cli.errors import ConfigError, DataError, counted, damage, summarize
 from mmsent_cli.outputs import is_stream, open_output, require_writable
 from mmsent_cli.results import SplitResult
 
@@ -156,10 +156,8 @@ def read_split(path: Path, fold: int | None = None) -> Split:
         splits = [_from_json(part) for part in content["splits"]]
     except OSError as error:
         raise DataError(f"cannot read the split {path}: {error.strerror}", "make one with mmsent split") from error
-    except KeyError as error:
-        raise DataError(f"{path} is not a split file: it has no entry {error}", REMAKE) from error
-    except (ValueError, TypeError) as error:
-        raise DataError(f"{path} is not a split file: {error}", REMAKE) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is not a split file: {damage(error)}", REMAKE) from error
     for split in splits:
         if split.digest != digest_of(split.train, split.val) or set(split.train) & set(split.val):
             raise DataError(f"{path} was changed after it was written: its digest does not match", REMAKE)

@@ -17,16 +17,15 @@ import numpy as np
 from mmsent_cli.data.manifests import without_surrogates
 from mmsent_cli.data.pairs import Dataset, Pair
 from mmsent_cli.data.seen import NEAR, NEW, SEEN, VALIDATED, SeenPairs
-from mmsent_cli.data.tables import Report
-from mmsent_cli.data.tables.formats import parquet_columns, parquet_records
+from mmsent_cli.data.tables.formats import parquet_columns, parquet_rows
 from mmsent_cli.errors import DataError, counted, listed, summarize
 from mmsent_cli.inference.loaded import PROBABILITY
 from mmsent_cli.inference.predictor import Predictor
+from mmsent_cli.inference.rows import FORMS, JSON_LINES, PARQUET, TABS
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import ON_KNOWN, ON_NEW, ON_OUT_OF_FOLD, ON_UNKNOWN, ON_VALIDATION, TRAINED_ON, Finding
 
-PARQUET, JSON_LINES = ".parquet", ".jsonl"
-SUFFIXES = (".csv", ".txt", ".tsv", JSON_LINES, PARQUET)
+SUFFIXES = tuple(filter(None, FORMS))
 """Suffixes of the files that `predict` writes."""
 FORMATS = "rows guid,tag as mmsent predict writes them, or guid,tag,predicted as in val_predictions.csv"
 SURE = 1e-3
@@ -121,7 +120,7 @@ def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
         DataError: the file has another format, contains no true labels although `dataset` is None, contains an unknown
             label, or predicts a pair twice; or fewer than two pairs have both a true label and a prediction.
     """
-    rows = _unique(_read_jsonl(path) if path.suffix.lower() == JSON_LINES else _read_table(path), path)
+    rows = _unique(_read_jsonl(path) if _form(path) == JSON_LINES else _read_table(path), path)
     notes: list[str] = []
     if dataset is None:
         true = {row.guid: row.tag for row in rows if row.tag is not None}
@@ -191,8 +190,12 @@ def _unique(rows: list[_Row], path: Path) -> list[_Row]:
     return rows
 
 
+def _form(path: Path) -> str:
+    return FORMS[path.suffix.lower()]
+
+
 def _read_table(path: Path) -> list[_Row]:
-    header, lines = _parquet_cells(path) if path.suffix.lower() == PARQUET else _text_cells(path)
+    header, lines = _parquet_cells(path) if _form(path) == PARQUET else _text_cells(path)
     wanted = len(header)
     uneven = [
         f"{where}: the row has {counted(len(cells), 'column')} instead of {wanted}"
@@ -219,7 +222,7 @@ def _text_cells(path: Path) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """Read a file with commas or tabs between cells. Return its columns, and the place and the cells of each row."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+            reader = csv.reader(stream, delimiter="\t" if _form(path) == TABS else ",")
             header = next(reader, [])
             return header, [(f"{path.name}:{reader.line_num}", cells) for cells in reader if cells]
     except (OSError, UnicodeError, csv.Error) as error:
@@ -229,7 +232,7 @@ def _text_cells(path: Path) -> tuple[list[str], list[tuple[str, list[str]]]]:
 def _parquet_cells(path: Path) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """Read a Parquet file. The result is that of `_text_cells`."""
     columns, _ = parquet_columns(path)
-    rows = parquet_records(path, columns, Report())
+    rows = parquet_rows(path, len(columns))
     return columns, [(where, ["" if cell is None else str(cell) for cell in cells]) for where, cells in rows]
 
 

@@ -96,7 +96,7 @@ class PaperDetail:
 
     Attributes:
         fusions: the trained models of the comparison of fusions.
-        drawn: the PNG figures of all experiments by name, such as `tune/tuning`.
+        drawn: the PNG figures of all experiments. Their keys are names such as `tune/tuning`.
     """
 
     fusions: Sequence[TrainedArm]

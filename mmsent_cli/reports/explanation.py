@@ -46,7 +46,7 @@ def explanation_figures(
 
 
 def figure_name(number: int) -> str:
-    """Return the file name, without suffix, of the figure of a pair. Pairs are counted from 1."""
+    """Return the file name (without suffix) of the figure of the pair with this number: 1, 2, …"""
     return f"explanation-{number}"
 
 

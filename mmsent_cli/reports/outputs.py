@@ -68,7 +68,7 @@ class Report:
     """The parts of one kind of report.
 
     Attributes:
-        figures: draws the figures of a result, by file name without suffix.
+        figures: a function that draws the figures of a result. The keys are file names without suffix.
         answer: makes the head of the page from a result and its duration in seconds.
         grids: makes the tables for a terminal from a result.
         sections: makes the sections of the page from a result and its figures.
@@ -124,8 +124,8 @@ class Particulars:
         seconds: a function that returns the duration of the run. It is called once, when the figures are drawn.
         formats: additional file formats of the figures: pdf, svg.
         language: language of the page and the figures, `en` or `zh`.
-        drawn: PNG figures that already exist: figures of explained pairs, or of the steps of a `PaperResult`, such as
-            `tune/tuning`. If it is None, the figures of the steps are drawn again.
+        drawn: PNG figures that already exist: figures of explained pairs, or of the steps of a `PaperResult` (with keys
+            such as `tune/tuning`). If it is None, the figures of the steps are drawn again.
         confidence: evaluation of the probabilities of a training.
         counts: number of pairs of each class, by part of the data.
         date: date of the run (year, month and day).
@@ -233,7 +233,7 @@ def methods_of(result: Any) -> list[tuple[str, str, Any]]:
 
 
 def step_figures(result: PaperResult) -> dict[str, bytes]:
-    """Draw the figures of each step of `paper`, by names such as `tune/tuning`."""
+    """Draw the figures of each step of `paper`. The keys are names such as `tune/tuning`."""
     return {
         f"{name}/{file}": png
         for name, step in result.steps.items()

@@ -25,8 +25,8 @@ def choose_probes(
         progress: receives the number of checked probes.
 
     Returns:
-        The settings, with all chosen probes in `probes` and no optional probes; and notes. There is a note on each
-        optional probe: it says that the probe is used, or why it is left out.
+        The settings, with all chosen probes in `probes` and no optional probes; and a note on each optional
+        probe: that the probe is used, or why it is left out.
 
     Raises:
         ConfigError: two names mean the same probe, or the modality of a model cannot be found out.

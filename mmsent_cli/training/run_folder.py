@@ -126,7 +126,7 @@ def require_same_plan(plan: Plan, run: Run, command: str) -> None:
         changed.append(f"content of {plan.dataset.source}")
     if changed:
         raise ConfigError(
-            f"{run.folder} cannot be resumed, since its settings or data have changed: {', '.join(changed)}",
+            f"{run.folder} cannot be resumed, since its settings, data or device have changed: {', '.join(changed)}",
             "undo the change, or start a new run with the settings of the old one:"
             f" {command_line(command, {'config': run.folder})}",
         )

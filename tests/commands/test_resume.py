@@ -133,4 +133,4 @@ def test_a_run_does_not_go_on_over_another_device_or_engine(work, interrupt, nam
     (run,) = run_folders()
     environment = json.loads((run / "environment.json").read_text())
     (run / "environment.json").write_text(json.dumps({**environment, name: "another"}))
-    assert_refused(mmsent("train", "--resume", "latest"), f"settings or data have changed: {name}", "--config")
+    assert_refused(mmsent("train", "--resume", "latest"), f"settings, data or device have changed: {name}", "--config")

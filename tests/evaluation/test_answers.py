@@ -5,15 +5,15 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.data.pairs import Dataset
 from mmsent_cli.errors import DataError
 from mmsent_cli.evaluation.answers import is_prediction_file, predict_labelled, read_answers
+from mmsent_cli.inference.rows import PredictionFile, open_rows
 from mmsent_cli.progress import Stage
-from mmsent_cli.results import Prediction
+from mmsent_cli.results import PredictedBy, Prediction
 from tests.evaluation.builders import LABELS, numbered_pairs
 
 PAIRS = Dataset(
@@ -68,21 +68,19 @@ def test_json_lines_are_read(tmp_path):
     assert read_answers(written(tmp_path / "p.jsonl", *lines), PAIRS).guids == ("0", "2")
 
 
-@pytest.mark.parametrize("name", ["p.csv", "p.txt", "p.TSV", "p.parquet"])
-def test_every_file_that_predict_writes_is_read(tmp_path, name):
-    rows = [row.split(",") for row in WITH_SHARES]
-    columns = ["guid", "label", "missing", *(f"probability_{label}" for label in LABELS)]
-    path = tmp_path / name
-    if path.suffix == ".parquet":
-        frame = pd.DataFrame(rows, columns=columns)
-        frame.astype(dict.fromkeys(columns[3:], float)).to_parquet(path)
-    else:
-        separator = "\t" if path.suffix == ".TSV" else ","
-        written(path, separator.join(columns), *map(separator.join, rows))
-    assert is_prediction_file(path)
-    answers = read_answers(path, PAIRS)
-    assert (answers.guids, answers.predicted.tolist()) == (("0", "1", "2"), [0, 2, 2])
-    assert answers.probabilities[1].tolist() == [0.2, 0.2, 0.6]
+@pytest.mark.parametrize("suffix", ["", ".csv", ".txt", ".tsv", ".jsonl", ".parquet"])
+def test_every_file_that_predict_writes_is_read(tmp_path, suffix):
+    file = PredictionFile(out=tmp_path / f"p{suffix.upper()}", has_probabilities=True)
+    shares = [(0.8, 0.1, 0.1), (0.2, 0.2, 0.6), (0.1, 0.1, 0.8)]
+    with open_rows(file, LABELS, ((), iter(())), PredictedBy(run="r", checkpoint_digest="d", mmsent="1")) as rows:
+        for pair, row in zip(PAIRS.pairs, shares, strict=True):
+            label = LABELS[int(np.argmax(row))]
+            rows.write(Prediction(guid=pair.guid, tag=label, probabilities=dict(zip(LABELS, row, strict=True))), True)
+    assert is_prediction_file(file.out) == bool(suffix)
+    if suffix:
+        answers = read_answers(file.out, PAIRS)
+        assert (answers.guids, answers.predicted.tolist()) == (("0", "1", "2"), [0, 2, 2])
+        assert np.allclose(answers.probabilities, shares)
 
 
 def test_labelled_pairs_are_predicted_in_their_order():

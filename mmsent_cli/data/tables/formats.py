@@ -14,6 +14,7 @@ from typing import Any, cast
 from mmsent_cli.data.tables.encoding import TextFile
 from mmsent_cli.data.tables.table import Record, Report
 from mmsent_cli.errors import DataError, counted
+from mmsent_cli.files import reason
 
 BROKEN = (
     zipfile.BadZipFile,
@@ -118,12 +119,21 @@ def parquet_columns(path: Path) -> tuple[list[str], tuple[str, ...]]:
 def parquet_records(path: Path, columns: list[str], report: Report) -> Iterator[Record]:
     """Yield all rows, in the order of the files."""
     for file in shards(path):
-        number = 0
-        for batch in _batches(file):
-            cells = [batch.column(place).to_pylist() for place in range(len(columns))]
-            for row in zip(*cells, strict=True):
-                number += 1
-                yield Record(f"{file.name}:{number}", list(row))
+        yield from parquet_rows(file, len(columns))
+
+
+def parquet_rows(file: Path, columns: int) -> Iterator[Record]:
+    """Yield the rows of a single file, which has this number of columns.
+
+    Raises:
+        DataError: the file is not a parquet file or is damaged, or pyarrow is not installed.
+    """
+    number = 0
+    for batch in _batches(file):
+        cells = [batch.column(place).to_pylist() for place in range(columns)]
+        for row in zip(*cells, strict=True):
+            number += 1
+            yield Record(f"{file.name}:{number}", list(row))
 
 
 def shards(path: Path) -> list[Path]:
@@ -161,7 +171,9 @@ def _open(path: Path) -> tuple[Any, Any]:
     try:
         file = ParquetFile(path)
         return file, file.schema_arrow
-    except ArrowException as error:
+    except (OSError, ArrowException) as error:  # for damaged bytes, pyarrow raises either; then there is no errno
+        if isinstance(error, OSError) and error.errno:
+            raise DataError(f"cannot read {path}: {reason(error)}", "check that you may read this file") from error
         raise DataError(f"{path} is not a parquet file: {error}", "write it again, or use .csv or .jsonl") from error
 
 
@@ -220,8 +232,8 @@ def _by_line(file: TextFile, report: Report) -> Iterator[tuple[str, dict[str, An
         try:
             values = _loads(line)
         except (ValueError, RecursionError) as error:
-            reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
-            report.problems.append(f"{where}: the line is not a JSON object ({reason})")
+            why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+            report.problems.append(f"{where}: the line is not a JSON object ({why})")
             continue
         if isinstance(values, dict):
             yield where, values
@@ -241,8 +253,8 @@ def _whole(file: TextFile) -> Any:
     except json.JSONDecodeError as error:
         raise DataError(f"{file.path}:{error.lineno}: the line is not JSON: {error.msg}", HINT) from error
     except (ValueError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise DataError(f"{file.path} cannot be read as JSON: {reason}", HINT) from error
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise DataError(f"{file.path} cannot be read as JSON: {why}", HINT) from error
     return values[0] if len(values) == 1 else values
 
 

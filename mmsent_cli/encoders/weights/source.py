@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from mmsent_cli.config import RuntimeConfig
 from mmsent_cli.errors import CheckpointError, ConfigError, WeightsUnavailable
-from mmsent_cli.files import WEIGHTS, FileFacts, default_cache_dir
+from mmsent_cli.files import WEIGHTS, FileFacts, default_cache_dir, reason
 
 
 def wheel_file(distribution: str, suffix: str, sha256: str, cache: Path | None = None) -> Path:
@@ -358,7 +358,7 @@ def load_state(path: Path) -> dict[str, Any]:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise CheckpointError(
-            f"cannot read the weights {path}: {error.strerror if isinstance(error, OSError) else 'it is damaged'}",
+            f"cannot read the weights {path}: {reason(error) if isinstance(error, OSError) else 'it is damaged'}",
             "download the file again",
         ) from error
 
