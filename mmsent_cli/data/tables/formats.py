@@ -174,7 +174,8 @@ def _open(path: Path) -> tuple[Any, Any]:
     except (OSError, ArrowException) as error:  # for damaged bytes, pyarrow raises either; then there is no errno
         if isinstance(error, OSError) and error.errno:
             raise DataError(f"cannot read {path}: {reason(error)}", "check that you may read this file") from error
-        raise DataError(f"{path} is not a parquet file: {error}", "write it again, or use .csv or .jsonl") from error
+        what = " ".join(str(error).split())  # it may have several lines
+        raise DataError(f"{path} is not a parquet file: {what}", "write it again, or use .csv or .jsonl") from error
 
 
 HINT = "write an array of objects, or one object per line"
