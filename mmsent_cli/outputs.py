@@ -68,7 +68,7 @@ def require_writable(path: Path, force: bool, inputs: Iterable[Path] = ()) -> No
         return
     try:
         kind, is_there = kind_of(path), path.exists()
-        base = next(parent for parent in path.absolute().parents if parent.exists())
+        base = next((parent for parent in path.absolute().parents if parent.exists()), path)
     except OSError as error:
         raise cannot_write(path, error) from error
     if kind:

@@ -202,6 +202,7 @@ def find_run(spec: str | None, runs_dir: Path, suggested: str = CONFIG) -> Run:
     Raises:
         CheckpointError: there is no such run. The hint lists runs that contain the file `suggested`.
     """
+    _require_short(spec)
     for found in _candidates(spec, runs_dir):
         if found is not None and found.is_dir():
             return Run(found)
@@ -219,6 +220,7 @@ def find_finished(spec: str, runs_dir: Path) -> Run:
     Raises:
         CheckpointError: there is no such run.
     """
+    _require_short(spec)
     if Path(spec).suffix and not any(found and found.is_dir() for found in _candidates(spec, runs_dir)):
         _existing(Path(spec))  # a mistyped file, since mmsent gives no run a name with a suffix
     run = find_run(spec, runs_dir, BEST)
@@ -261,6 +263,7 @@ def find_checkpoint(spec: str | None, runs_dir: Path) -> Path:
     Raises:
         CheckpointError: there is no such checkpoint.
     """
+    _require_short(spec)
     if spec is not None and Path(spec).name == LATEST and len(Path(spec).parts) > 1:
         spec, runs_dir = LATEST, Path(spec).parent
     if spec is not None:
@@ -289,6 +292,17 @@ def unfinished_note(checkpoint: Path) -> str:
     if run.is_finished or not run.path(CONFIG).is_file():
         return ""
     return f"{run.folder} is an unfinished run: this is its best model so far"
+
+
+def _require_short(spec: str | None) -> None:
+    """Check that no file system refuses a name only for its length.
+
+    Raises:
+        CheckpointError: a part of the path is longer than 255 bytes, or the path is longer than 4,000 bytes.
+    """
+    parts = [len(os.fsencode(part)) for part in Path(spec or "").parts]
+    if max(parts, default=0) > 255 or sum(parts) > 4000:
+        raise CheckpointError(f"the name {(spec or '')[:40]}… is too long", "give a .pt file or the folder of a run")
 
 
 def _existing(path: Path) -> Path:

@@ -267,6 +267,13 @@ def test_a_mistyped_file_is_no_mistyped_run(runs, tmp_path, monkeypatch, find):
     assert named == (found.folder if isinstance(found, Run) else found.parent)
 
 
+@pytest.mark.parametrize("find", [find_run, find_finished, find_checkpoint])
+@pytest.mark.parametrize("name", ["a" * 300, "\u00e9" * 130, "/".join(["b" * 200] * 30)])
+def test_a_name_that_is_too_long_is_an_error(runs, find, name):
+    with pytest.raises(CheckpointError, match="too long"):
+        find(name, runs)
+
+
 def test_progress_is_a_finished_epoch_fold_or_arm(tmp_path):
     for number, name in enumerate((None, "last.pt", "folds/fold-1.pt", "arms/gmu-0.json", "config.json")):
         run = Run(tmp_path / str(number))

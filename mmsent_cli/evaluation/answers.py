@@ -250,7 +250,7 @@ def _shares(cells: Sequence[str], named: Mapping[str, int]) -> dict[str, float]:
 def _read_jsonl(path: Path) -> list[_Row]:
     rows, problems = [], []
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # other line ends may stand in a text
     except (OSError, UnicodeError) as error:
         raise DataError(f"cannot read the predictions {path}: {error}", f"give a file with {FORMATS}") from error
     for number, line in enumerate(lines, 1):
