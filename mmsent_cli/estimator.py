@@ -24,7 +24,8 @@ from mmsent_cli.data.layouts import frame_source
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.errors import DataError, counted
 from mmsent_cli.files import atomic_write
-from mmsent_cli.inference.loaded import PROBABILITY, LoadedModel
+from mmsent_cli.inference.loaded import LoadedModel
+from mmsent_cli.inference.rows import PROBABILITY
 from mmsent_cli.results import warn_of_findings
 from mmsent_cli.run_folders import BEST
 from mmsent_cli.training.folds import execute_folds

@@ -19,7 +19,7 @@ from mmsent_cli.data.pairs import Pair
 from mmsent_cli.experiments.ablation.ablate import BOTH, arm_name, predictions_csv
 from mmsent_cli.experiments.arms import epochs_csv
 from mmsent_cli.experiments.request import ExperimentRequest, read_request
-from mmsent_cli.inference.loaded import PROBABILITY
+from mmsent_cli.inference.rows import PROBABILITY
 from mmsent_cli.printed_commands import command_line
 from mmsent_cli.reports.blocks import Examples, Figures
 from mmsent_cli.reports.confidence import Confidence

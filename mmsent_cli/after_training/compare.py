@@ -24,15 +24,9 @@ from mmsent_cli.config import DataConfig, RuntimeConfig, TrainConfig, build, to_
 from mmsent_cli.data.layouts import Source
 from mmsent_cli.data.pairs import Dataset, Pair
 from mmsent_cli.errors import CheckpointError, ConfigError, MmsentError, counted
-from mmsent_cli.evaluation.answers import (
-    NO_VALIDATION,
-    Answers,
-    chosen_pairs,
-    is_prediction_file,
-    predict_labelled,
-    read_answers,
-)
+from mmsent_cli.evaluation.answers import NO_VALIDATION, Answers, chosen_pairs, predict_labelled, read_answers
 from mmsent_cli.evaluation.compare import align, compare_models, require_comparable
+from mmsent_cli.evaluation.prediction_file import is_prediction_file
 from mmsent_cli.finished_run import FinishedRun
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.printed_commands import command_line

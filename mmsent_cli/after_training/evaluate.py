@@ -26,8 +26,9 @@ from mmsent_cli.data.layouts import Source, locate
 from mmsent_cli.data.pairs import Dataset, ImageSource, Pair
 from mmsent_cli.data.seen import SeenPairs
 from mmsent_cli.errors import ConfigError
-from mmsent_cli.evaluation.answers import Answers, is_prediction_file, predict_labelled, read_answers
+from mmsent_cli.evaluation.answers import Answers, predict_labelled, read_answers
 from mmsent_cli.evaluation.evaluate import evaluate
+from mmsent_cli.evaluation.prediction_file import is_prediction_file
 from mmsent_cli.extras import EXPLAIN, require_installed
 from mmsent_cli.finished_run import FinishedRun
 from mmsent_cli.inference.explain import Explainer

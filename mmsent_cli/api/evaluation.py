@@ -26,10 +26,10 @@ def evaluate(
     progress: Progress = silent,
     **settings: Any,
 ) -> FinishedRun:
-    """Compute the scores of a trained model, or of a file of predictions, on labelled pairs.
+    """Compute the scores of a trained model, or of a prediction file, on labelled pairs.
 
     Args:
-        model: a run, its folder or name, a checkpoint file, or a file of predictions. None uses the newest run.
+        model: a run, its folder or name, a checkpoint file, or a prediction file. None uses the newest run.
         data: labelled pairs, as in `train`. None uses the pairs of the model's run.
         runs_dir: folder of all runs.
         progress: called with each event of `mmsent_cli.progress`.
@@ -57,10 +57,10 @@ def compare(
     progress: Progress = silent,
     **settings: Any,
 ) -> FinishedRun:
-    """Compare trained models, or files of predictions, on the same pairs.
+    """Compare trained models, or prediction files, on the same pairs.
 
     Args:
-        models: two or more models. A model is a run, its folder or name, a checkpoint file, or a file of predictions.
+        models: two or more models. A model is a run, its folder or name, a checkpoint file, or a prediction file.
             If a model was trained with several seeds, give the list of its runs.
         data: labelled pairs, as in `train`. None uses the validation or out-of-fold pairs of the runs.
         runs_dir: folder of all runs.

@@ -17,7 +17,7 @@ def evaluate(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="Run, checkpoint file, or file of predictions (.csv, .txt, .tsv, .jsonl or .parquet)"
+            help="Run, checkpoint file, or prediction file (a table with the columns guid and tag)"
             " \\[default: the newest run]",
             show_default=False,
         ),
@@ -25,7 +25,7 @@ def evaluate(
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Measure how well a trained model, or a file of predictions, fits the labels of pairs.
+    """Measure how well a trained model, or a prediction file, fits the labels of pairs.
 
     Pairs that the model was trained on are reported separately. Without --data, the labelled pairs of the model's own
     run are used.
@@ -44,14 +44,14 @@ def compare(
     models: Annotated[
         list[str],
         typer.Argument(
-            help="Two or more runs, checkpoints or files of predictions. If a model was trained with several seeds,"
+            help="Two or more runs, checkpoints or prediction files. If a model was trained with several seeds,"
             " write its runs with commas and without spaces: RUN1,RUN2,RUN3",
         ),
     ],
     runs_dir: RunsDir = Path("runs"),
     json: Json = False,
 ) -> None:
-    """Compare trained models, or files of predictions, on the same pairs, and test each difference statistically.
+    """Compare trained models, or prediction files, on the same pairs, and test each difference statistically.
 
     Without --data, the runs are compared on the validation pairs of their trainings. Runs with folds are compared on
     all pairs, with out-of-fold predictions.

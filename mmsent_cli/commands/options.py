@@ -6,7 +6,7 @@ they do not override the settings of `--config` and `--preset`.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import Field, fields
 from pathlib import Path
@@ -24,8 +24,11 @@ from mmsent_cli.config.command_settings import (
     PredictSettings,
     ServeSettings,
 )
+from mmsent_cli.errors import ConfigError
 from mmsent_cli.extras import require_for_options
 
+LIST = "A,B,..."
+"""What `--help` shows for a comma-separated list."""
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
 RUN_PANEL = "Run"
 EXPERIMENT_PANEL = "Experiment"
@@ -83,11 +86,35 @@ def _without_switch_types(params: list[Any]) -> list[Any]:
 
 
 class SwitchHelp(TyperCommand):
-    """A command whose help shows no type for options that take no value."""
+    """A command whose help shows no type for options that take no value, and that refuses empty values."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words of a command line.
+
+        Raises:
+            ConfigError: a value is empty, as from a shell variable that is not set, and has no meaning.
+        """
+        _require_values(args, {name for param in self.params if _may_be_empty(param) for name in param.opts})
+        return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the options, `--help` included."""
         return _without_switch_types(super().get_params(ctx))
+
+
+def _may_be_empty(param: Any) -> bool:
+    """Return True for a text, for a list, and for a column that a table does not have."""
+    return param.metavar == LIST or param.name == "text" or param.name.endswith("_column")
+
+
+def _require_values(args: Sequence[str], may_be_empty: Collection[str]) -> None:
+    before = ""
+    for arg in args:
+        name, sign, value = arg.partition("=") if arg.startswith("--") else (before, "", arg)
+        if not value and (sign or not arg) and name not in may_be_empty:
+            what = f"{name}: the value is empty" if name.startswith("-") else "an argument is empty"
+            raise ConfigError(what, "write a value, or leave it out; check the variables of the command line")
+        before = arg
 
 
 class SwitchHelpGroup(TyperGroup):
@@ -174,7 +201,7 @@ def _parameter(config_type: type, config_field: Any, name: str, shown_default: s
         help=_markup_free(f"{help_text}{_default_text(config_field, shown_default)}"),
         show_default=False,
         rich_help_panel=metadata["panel"] or PANELS.get(config_type, EXPERIMENT_PANEL),
-        metavar="A,B,..." if is_listed else "<name>" if is_long else None,
+        metavar=LIST if is_listed else "<name>" if is_long else None,
     )
     shown = str if is_listed or has_aliases else kind
     return inspect.Parameter(

@@ -5,6 +5,7 @@ training, `None` means that the default depends on the encoders. `defaults.resol
 """
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -89,7 +90,9 @@ class DataConfig:
     def __post_init__(self) -> None:
         labels = self.labels or ()
         doubled = [label for place, label in enumerate(labels) if label in labels[:place]]
-        strange = [part for part in self.label_map or () if not re.fullmatch(r"[^=]*=\s*[^=\s].*", part)]
+        strange = [part for part in self.label_map or () if not re.fullmatch(r"\s*[^=\s][^=\n]*=\s*[^=\s].*", part)]
+        old = [part.partition("=")[0].strip() for part in dict.fromkeys(self.label_map or ())]
+        renamed = [label for place, label in enumerate(old) if label in old[:place]]
         raise_if(
             self,
             (self.limit is not None and self.limit < 2, "limit must be at least 2"),
@@ -99,6 +102,7 @@ class DataConfig:
                 bool(strange),
                 f"label_map must have the form OLD=NEW; {', '.join(map(repr, strange))} has another form",
             ),
+            (bool(renamed), f"label_map contains {', '.join(map(repr, renamed))} twice, with different new names"),
         )
 
 
@@ -476,9 +480,8 @@ def _as_typed(config: Any, text: str) -> str:
         return text
     parts = value if isinstance(value, tuple) else (value,)
     shown = ",".join(f"{part:g}" if isinstance(part, float) else str(part) for part in parts)
-    return (
-        f"--{name.replace('_', '-')} {shown}: {'the value ' if rest.startswith(('must ', 'contains ')) else ''}{rest}"
-    )
+    subject = "the value " if rest.startswith(("must ", "contains ")) else ""
+    return f"--{name.replace('_', '-')} {shlex.quote(shown)}: {subject}{rest}"
 
 
 def _unknown(option: str, names: Sequence[str], known: Sequence[str]) -> str:

@@ -1,35 +1,30 @@
-"""Get the predictions for labelled pairs, from a checkpoint or from a file of predictions.
+"""Get the predictions for labelled pairs, from a checkpoint or from a prediction file.
 
 The notes in the report state whether the pairs were used in training.
 
 Shape letters: N pairs, C classes.
 """
 
-import csv
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mmsent_cli.data.manifests import without_surrogates
+from mmsent_cli.data.lab import LISTS
 from mmsent_cli.data.pairs import Dataset, Pair
 from mmsent_cli.data.seen import NEAR, NEW, SEEN, VALIDATED, SeenPairs
-from mmsent_cli.data.tables.formats import parquet_columns, parquet_rows
-from mmsent_cli.errors import DataError, counted, listed, summarize
-from mmsent_cli.inference.loaded import PROBABILITY
+from mmsent_cli.errors import DataError, counted, summarize
+from mmsent_cli.evaluation.prediction_file import (
+    Row,
+    are_probabilities,
+    probabilities_of,
+    read_prediction_file,
+    shares_of,
+)
 from mmsent_cli.inference.predictor import Predictor
-from mmsent_cli.inference.rows import FORMS, JSON_LINES, PARQUET, TABS
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import ON_KNOWN, ON_NEW, ON_OUT_OF_FOLD, ON_UNKNOWN, ON_VALIDATION, TRAINED_ON, Finding
-
-SUFFIXES = tuple(filter(None, FORMS))
-"""Suffixes of the files that `predict` writes."""
-FORMATS = "rows guid,tag as mmsent predict writes them, or guid,tag,predicted as in val_predictions.csv"
-SURE = 1e-3
-"""The probabilities of a row may sum to 1 plus or minus this number, since files have six decimals or fewer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,17 +63,6 @@ class Answers:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One row of a prediction file. `where` is the file with the line number; `shares` are the probabilities."""
-
-    where: str
-    guid: str
-    tag: str | None
-    predicted: str
-    shares: Mapping[str, float]
-
-
 def predict_labelled(predictor: Predictor, dataset: Dataset, progress: Progress = silent) -> Answers:
     """Predict labelled pairs.
 
@@ -104,11 +88,6 @@ def predict_labelled(predictor: Predictor, dataset: Dataset, progress: Progress 
     )
 
 
-def is_prediction_file(path: Path) -> bool:
-    """Return True if the path is a file with a suffix of `SUFFIXES`."""
-    return path.suffix.lower() in SUFFIXES and path.is_file()
-
-
 def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
     """Read a prediction file.
 
@@ -117,10 +96,10 @@ def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
         dataset: the labelled pairs. None reads the true labels from the column `tag` of the file.
 
     Raises:
-        DataError: the file has another format, contains no true labels although `dataset` is None, contains an unknown
-            label, or predicts a pair twice; or fewer than two pairs have both a true label and a prediction.
+        DataError: the file cannot be read, contains no true labels although `dataset` is None, or contains an unknown
+            label; or fewer than two pairs have both a true label and a prediction.
     """
-    rows = _unique(_read_jsonl(path) if _form(path) == JSON_LINES else _read_table(path), path)
+    rows = read_prediction_file(path)
     notes: list[str] = []
     if dataset is None:
         true = {row.guid: row.tag for row in rows if row.tag is not None}
@@ -128,30 +107,33 @@ def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
             raise DataError(
                 f"{path} has predictions but no true labels", "set --data to a folder or table of labelled pairs"
             )
-        labels = tuple(rows[0].shares) or tuple(sorted({*true.values(), *(row.predicted for row in rows)}))
+        labels = _classes(rows, true.values())
     else:
+        _require_predictions(path, rows, Path(dataset.source))
         true, labels = {pair.guid: pair.tag for pair in dataset.pairs}, dataset.labels
         notes = [*dataset.notes, *dataset.problems]
     both = [row for row in rows if row.guid in true and row.predicted]
     if len(both) < 2:
+        shown = f"such as {rows[0].guid!r} in {path.name} and {next(iter(true))!r} in the pairs"
         raise DataError(
             f"{path} and the labelled pairs have only {counted(len(both), 'guid')} in common; at least two are needed",
-            "check the guids of both files",
+            f"check the guids of both files, {shown}",
         )
     if len(both) < len(rows):
         notes.append(f"not used: {counted(len(rows) - len(both), 'row')} without a prediction or without a label")
     if len(both) < len(true):
         notes.append(f"not used: {counted(len(true) - len(both), 'labelled pair')} without a prediction in {path.name}")
-    _require_labels(both, labels, path)
+    _require_labels(both, labels)
+    probabilities, remarks = probabilities_of(both, labels, path.name)
     by_guid = {} if dataset is None else {pair.guid: pair for pair in dataset.pairs}
     return Answers(
         guids=tuple(row.guid for row in both),
         labels=labels,
         true=_numbers((true[row.guid] for row in both), labels),
         predicted=_numbers((row.predicted for row in both), labels),
-        probabilities=_probabilities(both, labels),
+        probabilities=probabilities,
         pairs=tuple(by_guid[row.guid] for row in both) if by_guid else (),
-        notes=tuple(notes),
+        notes=(*notes, *remarks),
     )
 
 
@@ -160,118 +142,32 @@ def _numbers(names: Iterable[str | None], labels: Sequence[str]) -> np.ndarray:
     return np.array([place[name or ""] for name in names], dtype=np.int64)
 
 
-def _probabilities(rows: Sequence[_Row], labels: Sequence[str]) -> np.ndarray | None:
-    """Return the class probabilities [N, C] of the rows; None if a row lacks a probability or has an invalid one."""
-    if not all(label in row.shares for row in rows for label in labels):
-        return None
-    shares = np.array([[row.shares[label] for label in labels] for row in rows])
-    is_sound = np.isfinite(shares).all() and (shares >= 0).all() and np.allclose(shares.sum(axis=1), 1, atol=SURE)
-    return shares if is_sound else None
+def _classes(rows: Sequence[Row], true: Iterable[str]) -> tuple[str, ...]:
+    """Return the class names: those of the probabilities, else the labels that occur, sorted."""
+    occurring = {*true, *(row.predicted for row in rows if row.predicted)}
+    named = [name for name in rows[0].shares if all(np.isfinite(row.shares.get(name, np.nan)) for row in rows)]
+    is_whole = occurring <= set(named) and are_probabilities(shares_of(rows, named)).all()
+    return tuple(named) if is_whole else tuple(sorted(occurring))
 
 
-def _require_labels(rows: Sequence[_Row], labels: Sequence[str], path: Path) -> None:
+def _require_predictions(path: Path, rows: Sequence[Row], source: Path) -> None:
+    """Check that the labels in a file are predictions, and not the true labels of the data source.
+
+    Raises:
+        DataError: the file is the table or a list of the source, and has no column with predictions.
+    """
+    own = [source, *(source / name for name in LISTS)]
+    if all(row.tag is None for row in rows) and any(each.is_file() and each.samefile(path) for each in own):
+        raise DataError(
+            f"{path} has the labels of the pairs themselves, not the predictions of a model",
+            "give a file that mmsent predict wrote, or the run of a model",
+        )
+
+
+def _require_labels(rows: Sequence[Row], labels: Sequence[str]) -> None:
     strange = [f"{row.where}: unknown label {row.predicted!r}" for row in rows if row.predicted not in labels]
     if strange:
         raise DataError(summarize(strange), f"use the labels of the pairs: {', '.join(labels)}")
-
-
-def _unique(rows: list[_Row], path: Path) -> list[_Row]:
-    """Return the rows unchanged. Raise a DataError if there are no rows, or if two rows have the same guid."""
-    if not rows:
-        raise DataError(f"{path} has no predictions", f"give a file with {FORMATS}")
-    seen: dict[str, str] = {}
-    twice = [
-        f"{row.where}: the guid {row.guid} occurs again"
-        for row in rows
-        if seen.setdefault(row.guid, row.where) != row.where
-    ]
-    if twice:
-        raise DataError(summarize(twice), "keep one prediction for each pair")
-    return rows
-
-
-def _form(path: Path) -> str:
-    return FORMS[path.suffix.lower()]
-
-
-def _read_table(path: Path) -> list[_Row]:
-    header, lines = _parquet_cells(path) if _form(path) == PARQUET else _text_cells(path)
-    wanted = len(header)
-    uneven = [
-        f"{where}: the row has {counted(len(cells), 'column')} instead of {wanted}"
-        for where, cells in lines
-        if len(cells) != wanted
-    ]
-    if uneven or len(header) < 2:
-        raise DataError(summarize(uneven) or f"{path} has no columns guid and tag", f"give a file with {FORMATS}")
-    has_both = header[1:3] == ["tag", "predicted"]
-    if has_both or header[1] in ("tag", "label", "predicted"):
-        answer = 2 if has_both else 1
-    else:
-        raise DataError(
-            f"{path} is not a file of predictions: its columns are {listed(header)}", f"give a file with {FORMATS}"
-        )
-    named = {name.removeprefix(PROBABILITY): place for place, name in enumerate(header) if place > answer}
-    return [
-        _Row(where, cells[0], (cells[1] or None) if has_both else None, cells[answer], _shares(cells, named))
-        for where, cells in lines
-    ]
-
-
-def _text_cells(path: Path) -> tuple[list[str], list[tuple[str, list[str]]]]:
-    """Read a file with commas or tabs between cells. Return its columns, and the place and the cells of each row."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, delimiter="\t" if _form(path) == TABS else ",")
-            header = next(reader, [])
-            return header, [(f"{path.name}:{reader.line_num}", cells) for cells in reader if cells]
-    except (OSError, UnicodeError, csv.Error) as error:
-        raise DataError(f"cannot read the predictions {path}: {error}", f"give a file with {FORMATS}") from error
-
-
-def _parquet_cells(path: Path) -> tuple[list[str], list[tuple[str, list[str]]]]:
-    """Read a Parquet file. The result is that of `_text_cells`."""
-    columns, _ = parquet_columns(path)
-    rows = parquet_rows(path, len(columns))
-    return columns, [(where, ["" if cell is None else str(cell) for cell in cells]) for where, cells in rows]
-
-
-def _shares(cells: Sequence[str], named: Mapping[str, int]) -> dict[str, float]:
-    """Return the numbers in the columns `named` of a row, by column name. Cells that are not numbers are left out."""
-    found = {}
-    for name, place in named.items():
-        try:
-            found[name] = float(cells[place])
-        except ValueError:
-            continue
-    return found
-
-
-def _read_jsonl(path: Path) -> list[_Row]:
-    rows, problems = [], []
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")  # other line ends may stand in a text
-    except (OSError, UnicodeError) as error:
-        raise DataError(f"cannot read the predictions {path}: {error}", f"give a file with {FORMATS}") from error
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                rows.append(_json_row(json.loads(line), f"{path.name}:{number}"))
-            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-                problems.append(f"{path.name}:{number}: the line is not an object with guid and label")
-    if problems:
-        raise DataError(summarize(problems), 'each line needs {"guid": …, "label": …}')
-    return rows
-
-
-def _json_row(record: Mapping[str, Any], where: str) -> _Row:
-    answer = record["predicted"] if "predicted" in record else record["label"]
-    tag = record.get("tag") if "predicted" in record else None
-    guid, answer, tag = (
-        None if cell is None else without_surrogates(str(cell)) for cell in (record["guid"], answer, tag)
-    )
-    shares = {str(name): float(share) for name, share in record.get("probabilities", {}).items()}
-    return _Row(where, guid or "", tag, answer or "", shares)
 
 
 RELATIONS = {

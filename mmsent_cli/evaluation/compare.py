@@ -75,7 +75,7 @@ def require_comparable(counts: Sequence[tuple[str, int]]) -> None:
     """
     if len(counts) < 2:
         raise ConfigError(
-            "a comparison needs two models or more", "give two or more runs, checkpoints or files of predictions"
+            "a comparison needs two models or more", "give two or more runs, checkpoints or prediction files"
         )
     if len({seeds for _, seeds in counts}) > 1:
         raise ConfigError(
@@ -117,8 +117,17 @@ def compare_models(
         majority_accuracy=float(np.bincount(true).max() / len(true)),
         models=tuple(_model(name, each, sources[name], known.get(name, ())) for name, each in models.items()),
         differences=_differences(true, predicted, classes),
-        notes=(*([ONE_SEED] if seeds == 1 else []), *few_pairs_notes(true, first.labels)),
+        notes=(*([ONE_SEED] if seeds == 1 else []), *few_pairs_notes(true, first.labels), *_equal_notes(predicted)),
     )
+
+
+def _equal_notes(predicted: Mapping[str, np.ndarray]) -> list[str]:
+    """Return a note for any two models with the same predictions, which may be one model that was given twice."""
+    return [
+        f"{first} and {second} predict the same class for every pair: check that they are different models"
+        for first, second in combinations(predicted, 2)
+        if np.array_equal(predicted[first], predicted[second])
+    ]
 
 
 def _arranged(answers: Answers, order: Sequence[str], labels: Sequence[str]) -> Answers:

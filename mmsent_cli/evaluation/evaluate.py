@@ -72,7 +72,7 @@ def evaluate(
 
     Args:
         answers: two pairs or more with their predictions.
-        subject: the name of the checkpoint that predicted the pairs, or of the file of predictions.
+        subject: the name of the checkpoint that predicted the pairs, or of the prediction file.
         source: the name of the data source.
         seen: the training pairs; None if they are unknown.
         columns: for each additional column by name, the cell of each pair [N]. The scores are also computed for each

@@ -64,7 +64,7 @@ def remember(file: PredictionFile, identity: Mapping[str, Any], result: PredictR
 
 
 def checkpoint_of(out: Path, cache: Path) -> str | None:
-    """Return the path of the checkpoint that wrote a file of predictions; None if `cache` has no record of it."""
+    """Return the path of the checkpoint that wrote a prediction file; None if `cache` has no record of it."""
     return _read(out, cache).get("result", {}).get("checkpoint")
 
 

@@ -20,6 +20,7 @@ from mmsent_cli.data.text import visible
 from mmsent_cli.errors import DataError
 from mmsent_cli.files import reason
 from mmsent_cli.inference.predictor import Predictor
+from mmsent_cli.inference.rows import PROBABILITY
 from mmsent_cli.inference.stream import columns_known, predicted_by
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import Prediction, PredictResult, noted
@@ -105,10 +106,6 @@ def decode_typed(pair: Pair, description: Description) -> Pair:
         raw = without_surrogates(text).encode("utf-8")
     decoded = EncodingDecision.from_dict(dict(description.encoding)).decode(raw)
     return replace(pair, text=decoded.text, replaced=decoded.text.count("\ufffd"))
-
-
-PROBABILITY = "probability_"
-"""Prefix of the names of probability columns. It is needed, since a class may be called `label` or `missing`."""
 
 
 class LoadedModel:

@@ -8,6 +8,7 @@ chunks begin at other rows, so digits may differ.
 import csv
 import json
 import re
+import shlex
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from mmsent_cli.results import PredictedBy, Prediction
 if TYPE_CHECKING:
     import pyarrow as pa
 
-WRITTEN = re.compile(r"(\d{1,9})/(\d{1,9})")
+WRITTEN = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ class Shard:
         shard = cls(*map(int, written.groups())) if written else None
         if shard is None or not 1 <= shard.number <= shard.count:
             raise ConfigError(
-                f"--shard {text}: the value must be I/N, with a part I from 1 to N", "for example, use --shard 1/8"
+                f"--shard {shlex.quote(text)}: the value must be I/N, with a part I from 1 to N",
+                "for example, use --shard 1/8",
             )
         return shard
 
@@ -167,6 +169,7 @@ FORMS = {"": COMMAS, ".csv": COMMAS, ".txt": COMMAS, ".tsv": TABS, ".jsonl": JSO
 GROUP_ROWS = 4096
 """Number of rows in a row group of a Parquet file. These rows are in memory together."""
 PROBABILITY = "probability_"
+"""Prefix of the names of probability columns. It is needed, since a class may be called `label` or `missing`."""
 PREDICTED_BY = b"predicted_by"
 """Key in the metadata of a Parquet file. Its value has the run, the digest of the checkpoint, and mmsent's version."""
 Cells = Iterator[tuple[str, tuple[str, ...]]]
@@ -231,7 +234,7 @@ class PredictionFile:
 
 
 def row_columns(labels: Sequence[str], form: str, with_probabilities: bool) -> list[str]:
-    """Return the columns of a file of predictions; see `open_rows`."""
+    """Return the columns of a prediction file; see `open_rows`."""
     if form == JSON_LINES:
         return ["guid", "label", "missing", "probabilities"]
     if form == PARQUET:

@@ -146,10 +146,10 @@ def _scored(part: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluateResult(Tabular):
-    """The scores of a model, or of a file of predictions, on labelled pairs.
+    """The scores of a model, or of a prediction file, on labelled pairs.
 
     Attributes:
-        subject: the checkpoint or the file of predictions.
+        subject: the checkpoint or the prediction file.
         source: the name of the data source.
         pairs: number of pairs on which the scores are computed (see `measured`). Only `groups` also has other pairs.
         accuracy, macro_f1, weighted_f1: scores with intervals (Wilson's for accuracy, jackknife for F1). Macro-F1 is

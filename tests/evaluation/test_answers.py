@@ -1,6 +1,7 @@
 """Files of predictions: which forms are read, and what is refused."""
 
 import json
+import os
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,7 +11,8 @@ import pytest
 from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.data.pairs import Dataset
 from mmsent_cli.errors import DataError
-from mmsent_cli.evaluation.answers import is_prediction_file, predict_labelled, read_answers
+from mmsent_cli.evaluation.answers import predict_labelled, read_answers
+from mmsent_cli.evaluation.prediction_file import is_prediction_file
 from mmsent_cli.inference.rows import PredictionFile, open_rows
 from mmsent_cli.progress import Stage
 from mmsent_cli.results import PredictedBy, Prediction
@@ -105,27 +107,121 @@ def test_pairs_on_one_side_only_are_left_out_and_counted(tmp_path):
     assert [note.split()[:3] for note in answers.notes] == [["not", "used:", "2"], ["not", "used:", "1"]]
 
 
-def test_numbers_that_are_no_probabilities_are_not_taken_for_them(tmp_path):
-    rows = ["0,negative,3,4,5", "1,neutral,1,2,3"]
-    path = written(tmp_path / "p.csv", "guid,tag,negative,neutral,positive", *rows)
-    assert read_answers(path, PAIRS).probabilities is None
+@pytest.mark.parametrize(
+    "shares", [("3", "4", "5"), ("0.5", "0.5", ""), ("nan", "0.5", "0.5"), ("-1", "1", "1"), ("a", "b", "c")]
+)
+def test_numbers_that_are_no_probabilities_are_not_used_and_the_first_such_row_is_named(tmp_path, shares):
+    rows = ["0,negative,0.8,0.1,0.1", f"1,neutral,{','.join(shares)}"]
+    answers = read_answers(written(tmp_path / "p.csv", "guid,tag,negative,neutral,positive", *rows), PAIRS)
+    assert answers.probabilities is None
+    assert [note for note in answers.notes if "p.csv:3 " in note]
+
+
+def test_a_label_without_the_highest_probability_is_noted(tmp_path):
+    rows = ["0,negative,0.8,0.1,0.1", "1,neutral,0.2,0.2,0.6", "2,positive,0.3333334,0.3333333,0.3333333"]
+    answers = read_answers(written(tmp_path / "p.csv", "guid,tag,negative,neutral,positive", *rows), PAIRS)
+    assert answers.probabilities.shape == (3, 3)
+    assert [note for note in answers.notes if "in 1 row, such as p.csv:3" in note]
+
+
+def test_classes_without_a_prediction_are_known_from_the_probabilities(tmp_path):
+    path = written(
+        tmp_path / "p.csv", "guid,tag,predicted,b,a,score", "0,a,a,0.1,0.9,7", "1,a,,0.5,0.5,8", "2,a,a,0,1,9"
+    )
+    assert read_answers(path).labels == ("a",)  # the column score is no class, so the sum is not 1
+    path = written(
+        tmp_path / "p.csv", "guid,tag,predicted,b,a,note", "0,a,a,0.1,0.9,x", "1,a,,0.5,0.5,y", "2,a,a,0,1,z"
+    )
+    answers = read_answers(path)
+    assert answers.labels == ("b", "a")
+    assert answers.probabilities.tolist() == [[0.1, 0.9], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("p.csv", "guid;tag\n0;negative\n1;positive\n2;positive\n"),
+        ("p.csv", "guid\ttag\n0\tnegative\n1\tpositive\n2\tpositive\n"),
+        ("p.tsv", "guid,tag\n0,negative\n1,positive\n2,positive\n"),
+        ("p.csv", " guid , Tag \n0, negative\n1 ,positive\n2,positive \n"),
+        ("p.csv", "\n\nguid,tag\n\n0,negative\n1,positive\n2,positive\n"),
+        ("p.csv", "tag,guid\nnegative,0\npositive,1\npositive,2\n"),
+        ("p.csv", "text,id,label\nx,0,negative\ny,1,positive\nz,2,positive\n"),
+        ("p.csv", 'guid,tag,text\n0,negative,"a\n1,positive,b\n2,positive,c\n'),
+        ("p.txt", "guid,tag,predicted\n0,positive,negative\n1,negative,positive\n2,negative,positive\n"),
+        (
+            "p.json",
+            '[{"guid": 0, "label": "negative"}, {"guid": 1, "label": "positive", "tag": "x"}, '
+            '{"guid": 2, "label": "positive"}]',
+        ),
+        ("p.jsonl", '{"guid": 0, "tag": "negative"}\n{"guid": 1, "tag": "positive"}\n{"guid": 2, "tag": "positive"}\n'),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_of_other_programs_are_read(tmp_path, name, content, encoding):
+    (tmp_path / name).write_text(content, encoding=encoding)
+    assert is_prediction_file(tmp_path / name)
+    answers = read_answers(tmp_path / name, PAIRS)
+    assert dict(zip(answers.guids, answers.predicted.tolist(), strict=True)) == {"0": 0, "1": 2, "2": 2}
+    assert answers.true.tolist() == [0, 1, 2]
+
+
+def test_a_class_may_be_called_like_a_column(tmp_path):
+    path = written(tmp_path / "p.csv", "guid,tag,predicted,tag,guid", "0,tag,guid,0.4,0.6", "1,guid,guid,0.3,0.7")
+    answers = read_answers(path)
+    assert (answers.labels, answers.true.tolist(), answers.predicted.tolist()) == (("tag", "guid"), [0, 1], [1, 1])
+    assert answers.probabilities.tolist() == [[0.4, 0.6], [0.3, 0.7]]
 
 
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
         (("guid,tag", "0,bad", "1,neutral"), "p.csv:2: unknown label 'bad'"),
-        (("guid,tag", "0,neutral", "0,neutral"), "p.csv:3: the guid 0 occurs again"),
+        (("guid,tag", "0,neutral", "0,neutral"), "p.csv:3: duplicate guid 0"),
         (("guid,tag", "0,neutral", "1"), "p.csv:3: the row has 1 column instead of 2"),
-        (("guid,colour", "0,red"), "colour"),
+        (("guid,tag", "0,neutral", ",neutral"), "p.csv:3: the guid is empty"),
+        (("guid,tag,tag", "0,neutral,neutral", "1,neutral,positive"), "columns 2 and 3 are both called 'tag'"),
+        (("guid,tag,neutral,neutral", "0,neutral,1,0", "1,neutral,1,0"), "columns 3 and 4 are both called 'neutral'"),
+        (("guid,colour", "0,red"), "no column tag, label or predicted; its columns are guid, colour"),
+        (("name,tag", "0,red"), "no column guid;"),
         (("guid,tag",), "no predictions"),
         (("guid,tag", "7,neutral", "8,neutral"), "0 guids"),
-        (("",), "no columns"),
+        (("",), "is empty"),
     ],
 )
 def test_what_is_no_file_of_predictions_is_refused_with_its_line(tmp_path, lines, said):
     with pytest.raises(DataError, match=said.replace("(", "\\(")):
         read_answers(written(tmp_path / "p.csv", *lines), PAIRS)
+
+
+def test_guids_that_do_not_meet_are_shown(tmp_path):
+    with pytest.raises(DataError) as caught:
+        read_answers(written(tmp_path / "p.csv", "guid,tag", "7.txt,neutral", "8.txt,neutral"), PAIRS)
+    assert "'7.txt'" in caught.value.hint and "'0'" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("p.csv.gz", b"\x1f\x8b\x08", "is a compressed file"),
+        ("p.xlsx", b"no workbook", "is not an Excel workbook"),
+        ("p.parquet", b"no parquet", "is not a parquet file"),
+        ("p.csv", b"guid,tag\n0,\xe4\n1,\xe4\n", "is not UTF-8"),
+    ],
+)
+def test_files_that_cannot_be_read_are_refused(tmp_path, name, content, said):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=said):
+        read_answers(tmp_path / name, PAIRS)
+
+
+def test_folders_and_pipes_are_refused_at_once(tmp_path):
+    (tmp_path / "d.csv").mkdir()
+    os.mkfifo(tmp_path / "p.csv")
+    for name in ("d.csv", "p.csv"):
+        assert is_prediction_file(tmp_path / name)
+        with pytest.raises(DataError, match="not a plain file"):
+            read_answers(tmp_path / name, PAIRS)
 
 
 def test_a_file_without_labels_asks_for_data(tmp_path):
@@ -134,16 +230,24 @@ def test_a_file_without_labels_asks_for_data(tmp_path):
     assert "--data" in caught.value.hint
 
 
-@pytest.mark.parametrize(
-    "line", ["[" * 100_000, '{"guid": 1, "label": "a", "probabilities": {"a": 1%s}}' % ("0" * 400)]
-)
-def test_json_that_cannot_be_a_prediction_is_refused_with_its_line(tmp_path, line):
-    with pytest.raises(DataError, match=r"p\.jsonl:1: "):
-        read_answers(written(tmp_path / "p.jsonl", line))
+def test_json_that_is_nested_too_deeply_is_refused(tmp_path):
+    with pytest.raises(DataError, match="nested too deeply"):
+        read_answers(written(tmp_path / "p.jsonl", "[" * 100_000))
+
+
+def test_a_probability_that_is_no_number_of_the_machine_is_not_used(tmp_path):
+    row = '{"guid": 1, "label": "neutral", "probabilities": {"neutral": 1%s}}' % ("0" * 400)
+    answers = read_answers(written(tmp_path / "p.jsonl", '{"guid": 0, "label": "neutral"}', row), PAIRS)
+    assert answers.probabilities is None
 
 
 def test_labels_of_json_lines_are_read_as_text(tmp_path):
-    rows = [{"guid": 1, "tag": ["x"], "predicted": 0}, {"guid": "\ud800", "tag": 0, "predicted": 0}]
+    rows = [{"guid": 1, "tag": "x", "predicted": 0}, {"guid": "2", "tag": 0, "predicted": 0.0}]
     answers = read_answers(written(tmp_path / "p.jsonl", *map(json.dumps, rows)))
-    assert answers.labels == ("0", "['x']") and answers.true.tolist() == [1, 0]
-    assert all(guid.encode() for guid in answers.guids)
+    assert answers.labels == ("0", "x") and answers.true.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("row", [{"guid": None, "tag": "x"}, {"guid": "\ud800", "tag": "x"}, {"guid": 2, "tag": ["x"]}])
+def test_values_that_are_no_names_are_refused_with_their_line(tmp_path, row):
+    with pytest.raises(DataError, match=r"p\.jsonl:2: the"):
+        read_answers(written(tmp_path / "p.jsonl", json.dumps({"guid": 1, "tag": "x"}), json.dumps(row)), PAIRS)
