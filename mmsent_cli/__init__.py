@@ -69,7 +69,8 @@ def __getattr__(name: str) -> Any:
 def _with_keywords(function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a function so that its errors name keywords instead of command-line options.
 
-    If the model predicts one class for nearly all pairs, the call gives a Python warning.
+    The call gives a Python warning if the model predicts one class for nearly all pairs, or if it was evaluated on
+    pairs that it was trained on.
     """
     from mmsent_cli.errors import MmsentError, in_python_words
     from mmsent_cli.results import warn_of_findings

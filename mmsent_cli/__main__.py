@@ -2,8 +2,8 @@
 
 Signals and standard streams are prepared first, so that Ctrl-C works during the imports of a command.
 
-The imports make few objects that the garbage collector could free. So the garbage collector runs seldom, and not at the
-end. This saves a fourth of the CPU time of a first prediction.
+The imports make few objects that the garbage collector could free. So the garbage collector runs seldom, and not when
+the program ends. This saves a fourth of the CPU time of a first prediction.
 
 Libraries import some modules that the program never uses. Skipping these imports saves a tenth of the CPU time.
 """

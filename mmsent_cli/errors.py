@@ -53,8 +53,10 @@ class CheckpointError(MmsentError):
 def in_python_words(text: str) -> str:
     """Replace options in a message by keywords of the Python functions: `--abstain-below` by `abstain_below`.
 
-    A value after an option becomes the value of the keyword if the value is the name of a column or a number, or is
-    followed by a closing bracket: `--tag-column y` is replaced by `tag_column="y"`, and `--epochs 10` by `epochs=10`.
+    The value after an option becomes the value of the keyword in three cases: it is the name of a column
+    (`--tag-column y` becomes `tag_column="y"`), it is a number (`--epochs 10` becomes `epochs=10`), or a closing
+    bracket follows it.
+
     Command lines, from `mmsent` to a semicolon, are not changed.
     """
     text = COLUMN.sub(lambda found: f'{found[1]}_column="{found[2].strip(chr(39))}"', text)
@@ -92,7 +94,7 @@ def plural(noun: str) -> str:
 
 
 def quoted(label: str) -> str:
-    """Return a class name for use in a sentence. A name that is a number gets quotes: `'1'`."""
+    """Return a class name for use in a sentence. A name without letters, such as a number, gets quotes: `'1'`."""
     return label if any(map(str.isalpha, label)) else f"'{label}'"
 
 

@@ -283,7 +283,7 @@ def _examples(plan: Plan, run: Run, result: Any, detail: Any) -> Examples:
 
 
 def _tables(plan: Plan, result: Any, detail: Any) -> dict[str, str]:
-    """Make the CSV files of an experiment: for an ablation, the predictions; for others, the scores of each epoch."""
+    """Make the CSV files of a result: predictions of an ablation, scores of each epoch of a comparison or a tuning."""
     if isinstance(result, AblateResult):
         return {"predictions.csv": predictions_csv(_validation_pairs(plan), result.labels, detail.predicted)}
     if isinstance(result, CompareResult):

@@ -120,7 +120,7 @@ def _wait(reading: int, watched: dict[int, str]) -> None:
 
 
 def _end(number: int, word: str) -> None:
-    """Clean up, print the advice, and end the process. The lock is kept, so that no thread starts another file."""
+    """Clean up, print the advice, and end the process. The lock is not released, so no thread begins a new file."""
     with _lock:
         for cleanup in reversed([*_cleanups.values()]):
             try:

@@ -185,7 +185,7 @@ def _predict_checked(run: Run) -> str:
 
 
 def _retrain(run: Run, result: AblateResult) -> list[str]:
-    """Suggest an ablation with `--retrain`, unless it was done or the training pairs are unknown."""
+    """Suggest an ablation with `--retrain`, unless it was done, or other pairs than the run's own were evaluated."""
     from mmsent_cli.experiments.request import read_request
 
     subject = read_request(run.path(EXPERIMENT)).subject

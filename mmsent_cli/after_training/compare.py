@@ -175,7 +175,7 @@ def _recorded(path: Path) -> tuple[Finding, ...]:
 
 
 def _own_predictions(spec: str, runs_dir: Path) -> Path:
-    """Return the path of the file with a run's predictions for its validation or out-of-fold pairs."""
+    """Return the file with the predictions of a run: out of fold, for its validation pairs, or of an evaluation."""
     path = Path(spec)
     run = Run(path.parent) if path.name == BEST and path.is_file() else find_finished(spec, runs_dir)
     for name in (OUT_OF_FOLD, VAL_PREDICTIONS, PREDICTIONS):
@@ -235,7 +235,7 @@ def _notes(sides: Sequence[Sequence[_Side]]) -> list[str]:
 def _pairs(
     answers: Answers, sides: Sequence[Sequence[_Side]], runtime: RuntimeConfig, dataset: Dataset | None
 ) -> tuple[list[Pair], list[str]]:
-    """Return the compared pairs, which the examples show, and a note if the pairs cannot be read."""
+    """Return the compared pairs, from which examples are chosen. If they cannot be read, return a note instead."""
     if dataset is not None:
         by_guid: Mapping[str, Pair] = {pair.guid: pair for pair in dataset.pairs}
     else:

@@ -102,7 +102,7 @@ def run_evaluation(
 
 
 def _out_of_fold(checkpoint: Path, dataset: Dataset) -> Answers | None:
-    """Return the out-of-fold predictions of the checkpoint's run. Return None if there are none, or for other pairs.
+    """Return the out-of-fold predictions of the checkpoint's run. Return None if the run has none or other pairs.
 
     The out-of-fold predictions are used only if the pairs are exactly the labelled pairs of the checkpoint's run. The
     checkpoint was trained on these pairs, so its own predictions would only show what the model has memorized.

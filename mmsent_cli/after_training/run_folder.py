@@ -76,8 +76,8 @@ def load_judged(data: DataConfig, runtime: RuntimeConfig, source: Source | None,
 def judged_data(given: Mapping[str, Any], description: Description, source: Source | None) -> DataConfig:
     """Return the settings for reading labelled pairs.
 
-    The settings of the user are used. If the user gave no column names or no label map, the column names and the label
-    map of the model's training are used, if they fit the data.
+    Column names and a label map that the user did not give are taken from the model's training, as far as the data can
+    be read with them (see `with_own_columns`).
     """
     where = source or locate(given["data"])
     return with_own_columns(given, description.reading, lambda config: labelled_rows(where, config))

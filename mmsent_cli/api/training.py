@@ -190,7 +190,8 @@ def compare_fusions(
 
     Args:
         data: labelled pairs, as in `train`.
-        config: the folder of an earlier run. An experiment is repeated. From a training run, the settings are used.
+        config: the folder of an earlier run. A run of the same command is repeated. From any other
+            run, only the training settings are used.
         resume: continue an unfinished experiment: its folder, its name, or "latest". Only `jobs` can be given with it.
         runs_dir: folder of all runs.
         progress: called with each event of `mmsent_cli.progress`.

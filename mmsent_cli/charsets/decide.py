@@ -133,7 +133,8 @@ def _vote(corpus: Corpus) -> Outcome | None:
 def _utf8_bonus(corpus: Corpus) -> float:
     """Return the prior log-odds of UTF-8.
 
-    They are used for files that are not valid UTF-8 too, since a UTF-8 file may be cut inside a character.
+    Files that are not valid UTF-8 have these log-odds too, since such a file may be UTF-8 that was cut inside a
+    character.
     """
     if not corpus.other.files:
         return UTF8_BONUS_NATS

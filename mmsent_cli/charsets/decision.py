@@ -52,9 +52,11 @@ class EncodingDecision:
     def codec_of(self, raw: bytes) -> str:
         """Return the codec of a document.
 
-        If the document has a byte-order mark, the mark shows the codec. Otherwise, the codec is ASCII if all bytes are
-        ASCII, UTF-8 if UTF-8 is more probable than `legacy`, and else `legacy`. If the user chose the encoding, it is
-        used for all documents, except for those that are not valid in this encoding but valid in UTF-8.
+        If the document has a byte-order mark, the mark shows the codec. For other documents, there are two cases:
+
+        - The user chose the encoding: the codec is this encoding. But if the document is valid only in UTF-8, the codec
+          is UTF-8.
+        - Otherwise: the codec is ASCII if all bytes are ASCII, else the more probable one of UTF-8 and `legacy`.
         """
         marked = marked_codec(raw)
         if marked:

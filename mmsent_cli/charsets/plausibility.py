@@ -1,18 +1,18 @@
 """The plausibility of a decoded text: its log-probability under a small model of written text.
 
-The model is a Markov chain over *kinds* of characters (`Kind`), times the probability of each character within
-its kind. Decoding is one-to-one, so the log-probability of the text is also the log-probability of the bytes, and the
-codecs can be compared directly. Letters whose frequency depends on the language are scored under the language that fits
-the whole text best. Rejected: n-grams per language, which need training data and fail on tweets with a single "…" per
-file.
+The probability of a text is a product of two parts: a Markov chain over *kinds* of characters (`Kind`), and the
+probability of each character within its kind. Decoding is one-to-one, so the log-probability of the text is also the
+log-probability of the bytes, and the codecs can be compared directly. Letters whose frequency depends on the language
+are scored under the language that fits the whole text best. Rejected: n-grams per language, which need training data
+and fail on tweets with a single "…" per file.
 
 The numbers are natural logarithms. They were set by hand for ordinary text. Only their rough size matters.
 
 The common characters of each language are in small hand-written tables (`letters.json`), the most common first. Source:
 general knowledge of each language; no counts were taken from a data set. Two common laws (`ranked`, `alphabet`) convert
-the order to frequencies. This is precise enough to tell text from noise. Other Han characters and Hangul syllables get
-their frequency from the national standards GB 2312, Big5, JIS X 0208 and KS X 1001 (by Python's codecs), whose first
-level has the common characters.
+the order to frequencies. This is precise enough to tell text from noise. The frequency of other Han characters and
+Hangul syllables depends on their place in the national standards GB 2312, Big5, JIS X 0208 and KS X 1001. Python's
+codecs contain these standards. The first level of a standard has the common characters.
 """
 
 import functools
@@ -388,7 +388,8 @@ def _step(previous: Kind, kind: Kind) -> float:
 def _own(char: str) -> float:
     """Return the log-probability of a character within its kind.
 
-    The result is 0 if the probability depends on the language or the position. Then `score_text` adds it.
+    The result is 0 if the probability depends on the language or the position. In this case, `score_text` adds the
+    log-probability.
     """
     kind = KIND_OF[char]
     if kind in SCRIPTS or kind == "typographic":

@@ -116,7 +116,10 @@ def _snippet(name: str, raw: bytes, decision: EncodingDecision, detected: str | 
 
 
 def _detect(raw: bytes, decision: EncodingDecision) -> tuple[str | None, bool]:
-    """Return the encoding that charset-normalizer finds for a file, and True if its text is the decision's text."""
+    """Return the encoding that charset-normalizer finds for a file, or None if it finds none.
+
+    The second value is True if this encoding gives the same text as the decision.
+    """
     import charset_normalizer
 
     best = charset_normalizer.from_bytes(raw[:MAX_CHECKED_BYTES]).best()

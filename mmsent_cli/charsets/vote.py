@@ -99,7 +99,7 @@ def decode_all(samples: Sequence[bytes], codec: str, bonus: float = 0.0) -> Deco
 
 
 def _best_of(family: Sequence[str], samples: Sequence[bytes], bonus: Mapping[str, float]) -> Decoding:
-    """Return the decoding with the first codec of a family, or with another codec of it that fits clearly better."""
+    """Return the decoding with the first codec of a family, or with another of its codecs if that is clearly better."""
     usual, *variants = (decode_all(samples, codec, bonus.get(codec, 0.0)) for codec in family)
     best = max(variants, key=_total, default=usual)
     return best if best.total - usual.total >= MIN_LEAD_NATS else usual

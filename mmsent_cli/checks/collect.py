@@ -170,7 +170,7 @@ MEGABYTE = 10**6
 
 
 def found_weights(source: WeightSource) -> Iterator[WeightFacts]:
-    """Yield the facts about all published weights that mmsent can use. If torch cannot be imported, yield nothing.
+    """Yield the facts about all published weights that mmsent can use. Call this only if torch can be imported.
 
     Args:
         source: where to look for weights.

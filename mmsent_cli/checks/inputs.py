@@ -104,7 +104,7 @@ def _open_text(
 
 
 def _note(readers: Readers, error: WeightsUnavailable, encoder: str, weights: WeightSource) -> None:
-    """Record why an encoder cannot be loaded. Without `--offline`, training would download its weights."""
+    """Record why an encoder cannot be loaded, and whether training would download its weights from the hub."""
     is_downloaded = encoder.partition(":")[0] in FROM_THE_HUB and not weights.offline
     more = "; training downloads them, if the hub can be reached" if is_downloaded else ""
     readers.problems.append(f"{error.message}{more}; the input of {encoder} was not checked")

@@ -299,9 +299,9 @@ def check_machine(
 def _timing(
     runtime: RuntimeConfig, facts: MachineFacts, progress: Progress
 ) -> tuple[dict[str, float], dict[str, float], tuple[CheckOutcome, ...]]:
-    """Return the expected training minutes of each preset, the pairs that it predicts per second, and a check outcome.
+    """Return, for each preset, the expected training minutes and predicted pairs per second; and a check outcome.
 
-    The outcome's message contains these numbers.
+    The message of the outcome contains these numbers. If nothing could be measured, there are no numbers.
     """
     from mmsent_cli.checks.speed import (
         CLOCK_SECONDS,

@@ -125,7 +125,7 @@ def read_pairs(
 
 
 def _unlabelled_rows(source: Source, config: DataConfig, decision: EncodingDecision) -> tuple[list, list[str]]:
-    """Return the rows to predict, and a message for each such row of a folder that cannot be read.
+    """Return the rows to predict. For a folder, also return a message for each of these rows that cannot be read.
 
     Both lists are empty for a DataFrame, and for a folder without a list of pairs to predict. For a table, the list of
     messages is empty, since `ReadPairs.bad_rows` already has the messages.

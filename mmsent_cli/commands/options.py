@@ -78,7 +78,7 @@ Command = Callable[..., None]
 
 
 def _without_switch_types(params: list[Any]) -> list[Any]:
-    """Remove the type `<bool>` from the help of options that take no value. It would look like a value to type."""
+    """Remove the type `<bool>` from the help of options that take no value. Users could take it for a value."""
     for param in params:
         if getattr(param, "is_flag", False):
             param.metavar = ""

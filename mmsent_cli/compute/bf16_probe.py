@@ -2,8 +2,9 @@
 
 A CPU with bf16 instructions (AVX-512 BF16) is not always faster in bf16. On one CPU, matrix products in bf16 are half
 as fast as in fp32 (155 against 290 GFLOP/s), on another twice as fast (400 against 185). The result is cached, so that
-all runs use the same precision. The processor time of one thread is measured. When elapsed time was measured, a busy
-machine gave 2.5 and 2.6 GFLOP/s. So another precision was chosen, and the results changed.
+all runs use the same precision. The processor time of one thread is measured. In an earlier version, elapsed time was
+measured. On a busy machine, the speeds were then 2.5 and 2.6 GFLOP/s. So another precision was chosen, and the results
+changed.
 
 Rejected: a table of CPU models, which is never complete; measuring in each run, which may give different answers.
 """

@@ -124,7 +124,7 @@ def why_unused(gpu: GpuFacts, version: str, cuda: str) -> tuple[str, str]:
 
 
 def wheel_command(driver_cuda: str) -> str:
-    """Return the command that installs the newest torch whose CUDA version the driver supports."""
+    """Return the command that installs the newest torch that the driver supports, or advice to update the driver."""
     fitting = [wheel for wheel in WHEELS if not driver_cuda or _version(wheel) <= _version(driver_cuda)]
     if not fitting:
         return f"update the driver ({DRIVERS}): torch needs one for CUDA {WHEELS[-1]} or later"

@@ -1,4 +1,4 @@
-"""Convert between configurations and plain values; define the presets, and names of settings in other libraries."""
+"""Convert between configurations and plain values. Define the presets, and names of settings in other libraries."""
 
 import difflib
 import json
@@ -66,8 +66,8 @@ USUAL_NAMES = {
 def meant_names(name: str, known: Iterable[str]) -> list[str]:
     """Return the settings that the user may have meant by an unknown name.
 
-    If another library uses this name for a setting (`USUAL_NAMES`), return that setting, else settings with similar
-    names.
+    If another library uses this name (`USUAL_NAMES`), return mmsent's setting for it. Otherwise, return settings with
+    similar names.
 
     Args:
         name: the unknown name, with underscores.

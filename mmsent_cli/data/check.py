@@ -213,7 +213,7 @@ def open_unlabelled(
         config: settings of the data.
         decision: the encoding decision, from `decide_encoding`.
         flaws: receives the pairs that are dropped or blanked.
-        notes: receives notes on how the source was read, after the last pair.
+        notes: receives notes on how the source was read. They are added after the last pair.
         part: a function that takes the number of all rows, and returns the range of rows to predict. Rows that cannot
             be read are counted only in the part that contains the first row.
 

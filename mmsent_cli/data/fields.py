@@ -64,8 +64,8 @@ def choose_columns(
         config: the settings with the column names, given by the user or default.
         is_labelled: True if a tag is needed.
         needs: the modalities whose columns must exist. If `needs` is empty, the text column or the image column may be
-            missing. In a table with labels, such a column may be missing only if all other columns are known, or if the
-            option for the missing column is empty.
+            missing. But in a table with labels, one of these two conditions must then be true: all columns of the table
+            were recognised, or the user gave an empty name for the missing column.
         has_index: True if the rows have an index, which replaces a missing guid column.
 
     Raises:

@@ -42,7 +42,7 @@ def _places(path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _in_folder(folder: Path, name: str) -> Path | None:
-    """Return the file with this name, else the only file whose name differs only in case, Unicode form or suffix."""
+    """Return the file with this name, or else the only file with a similar name (see `find_image`), or else None."""
     names = _names(folder, _changed(folder))
     if name in names.get(_key(name), ()):
         return folder / name

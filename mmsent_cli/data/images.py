@@ -1,7 +1,7 @@
 """Recognise, repair and check image files, and decode them to square RGB arrays.
 
-Chosen: bicubic resizing, since CLIP and EfficientNet-Lite were trained on bicubic images, with `reducing_gap=2`, which
-is several times faster on large photographs without a visible difference. A large JPEG is decoded at half, a quarter or
+Chosen: bicubic resizing, since CLIP and EfficientNet-Lite were trained on bicubic images. `reducing_gap=2` makes it
+several times faster on large photographs, without a visible difference. A large JPEG is decoded at half, a quarter or
 an eighth of its size (`draft`), but not below twice the target size. The whole image is resized to a square without a
 crop, as in the published BERT + ResNet18 setup, since the sentiment may show at the edge.
 """

@@ -269,7 +269,7 @@ def _columns(table: Table, is_labelled: bool) -> tuple[int, int | None]:
 def _judged(words: Sequence[str], where: str, report: Report) -> tuple[str, str | None]:
     """Return the result of `mvsa_judgement`, and the problem of the row or None.
 
-    A row whose annotators disagree is counted as skipped.
+    A row with the result `OPPOSITE` or `NO_MAJORITY` is counted as skipped.
     """
     try:
         tag = mvsa_judgement(words)

@@ -110,7 +110,7 @@ def is_pattern(data: str) -> bool:
 
 
 def text_paths(source: Source, config: DataConfig | None = None) -> list[Path]:
-    """Return all text files of a folder, with and without a label. For a table or a DataFrame, return an empty list.
+    """Return the text files of all pairs of a folder, with and without a label. For other sources, the list is empty.
 
     The encoding is decided over all these files.
 

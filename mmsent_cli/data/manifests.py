@@ -116,7 +116,7 @@ def name_of(value: Any, column: str) -> str:
     """Convert a guid or a tag to text without white space around it.
 
     Raises:
-        ValueError: the value is neither a text nor a number.
+        ValueError: the value is neither a text nor a number, or has characters that could not be decoded.
     """
     text = without_surrogates(plain(value, column)).replace("\0", "").strip("\ufeff \t\r\n\xa0\u3000")
     if "\ufffd" in text:
@@ -145,8 +145,8 @@ def plain(value: Any, column: str) -> str:
 def image_of(value: Any) -> tuple[ImageSource | None, str]:
     """Read an image cell. Return the image (a path, bytes or a PIL image), and an empty string.
 
-    If the cell names no file on this machine, such as a web address, return None and this name. Hugging Face stores
-    images as a dictionary with `bytes` and `path`. A string may hold an image file in base64.
+    If the cell has a name that is no file on this machine, such as a web address, return None and the name. Hugging
+    Face stores images as a dictionary with `bytes` and `path`. A string may hold an image file in base64.
 
     Raises:
         ValueError: the cell has another type.

@@ -78,8 +78,8 @@ def settle_tags(rows: list[PairRow], config: DataConfig, class_names: Sequence[s
         class_names: names of the classes 0, 1, …, if the source has them.
 
     Raises:
-        DataError: a tag has two labels of which one is not a sentiment, or no label named in `label_map` or
-            `exclude_labels` occurs.
+        DataError: a tag has two labels, of which one is not a sentiment; or `label_map` or `exclude_labels` names
+            labels, and none of these labels occurs in the data.
     """
     names = _label_map(config) or {str(number): name for number, name in enumerate(class_names)}
     notes = []

@@ -88,7 +88,7 @@ TABLES: dict[str, Mapping[str, EncoderSpec[Any]]] = {"text": TEXT_ENCODERS, "ima
 
 
 def choose(device_type: str, weights: WeightSource) -> tuple[str, str]:
-    """Return the encoders that `auto` means on this machine, and the reason: clip, or else compact, or else light."""
+    """Return the encoders that `auto` means on this machine (clip, else compact, else light), and the reason."""
     if device_type == "cuda" and weights.has(CLIP):
         return "clip", "encoders: clip (its weights and a GPU are on this machine)"
     reason = "no GPU" if device_type != "cuda" else "no CLIP weights on this machine"

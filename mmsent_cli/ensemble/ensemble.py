@@ -68,8 +68,8 @@ class Ensemble:
         """Return the log-probabilities of C classes for B pairs, separately for each of M members.
 
         Args:
-            batch: for each encoder, the output of its last stage that is kept in the feature store. It is on the
-                device of the models.
+            batch: for each encoder, the output of its stored stages (the stages whose output is kept in the feature
+                store). It is on the device of the models.
             texts: the texts of the pairs; an empty string for a pair without text.
             ocr_texts: the text in the images of the pairs, needed if `reads_ocr`.
             auxiliary: the features of each auxiliary encoder, [B, number of features], by name of the encoder.

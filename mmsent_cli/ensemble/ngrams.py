@@ -67,7 +67,7 @@ class Characters:
         return SparseRows(values, indices, tuple(starts), len(self.ngrams))
 
     def _count(self, text: str) -> dict[int, int]:
-        """Return how often each known n-gram occurs in a text, by number of the n-gram.
+        """Return a dictionary from the number of each known n-gram in a text to its count.
 
         Each word gets a space at both ends.
         """

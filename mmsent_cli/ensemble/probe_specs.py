@@ -25,7 +25,7 @@ class ProbeSpec:
         features: the features: `lexicon` or `characters` (n-grams) for a text; for encoders `pooled`, or `kernel` for
             kernel regression instead of logistic regression.
         strength: inverse strength of the L2 penalty (`C` in scikit-learn). Dense features are standardized first. None
-            means 1 / number of features. For `kernel`, it is the penalty itself.
+            means 1 / number of features. For `kernel`, the strength is the penalty itself, not its inverse.
         summary: a description in one line.
         encoders: names of auxiliary (extra, frozen) encoders. If empty, a probe on an encoder reads the model's own
             encoder. The names `text` and `image` mean the model's own encoders, which must be frozen completely. Two

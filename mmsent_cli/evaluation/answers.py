@@ -195,8 +195,8 @@ def chosen_pairs(relation: np.ndarray | None, count: int) -> tuple[str, np.ndarr
         count: the number of pairs N.
 
     Returns:
-        The name of the chosen group, and a mask [N] of its pairs. The new pairs are chosen if there are two or more,
-        else the validation pairs if there are two or more, else all pairs.
+        The name of the chosen group, and a mask [N] of its pairs. The new pairs are preferred, then the validation
+        pairs. A group with fewer than two pairs is not chosen. If neither group can be chosen, all pairs are chosen.
     """
     for measured, kind in ((ON_NEW, NEW), (ON_VALIDATION, VALIDATED)):
         if relation is not None and (relation == kind).sum() >= 2:

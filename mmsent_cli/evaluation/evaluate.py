@@ -127,8 +127,8 @@ def model_findings(
 ) -> tuple[Finding, ...]:
     """Return a finding for each sign that a model has learned too little.
 
-    The signs are found in the predictions. If there are no signs, return the findings in `recorded` that the model
-    ignores a modality.
+    The signs are found in the predictions. If there are none, return those findings in `recorded` which say that the
+    model ignores a modality.
 
     Args:
         true: true class numbers [N].

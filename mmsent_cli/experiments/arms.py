@@ -84,7 +84,9 @@ def assign_folds(count: int) -> np.ndarray:
 def nested_selection(
     predicted: np.ndarray, true: np.ndarray, monitor: str, classes: int, losses: np.ndarray
 ) -> np.ndarray:
-    """Predict each fold by the epoch that is best on all other folds. Of equally good epochs, the first is chosen.
+    """Return, for the pairs of each fold, the predictions of the epoch that is best on the other folds.
+
+    Of equally good epochs, the first is chosen.
 
     Args:
         predicted: predicted class numbers after each epoch [E, N].
@@ -196,8 +198,8 @@ class TrainedArm:
 def train_arm(workspace: Workspace, arm: Arm, shown_as: str = "") -> Iterator[TrainedArm]:
     """Train a model, and yield its scores and predictions so far after each epoch. The caller may stop early.
 
-    The workspace's `progress` receives progress events. They name the model `shown_as`; if this is empty, they have the
-    name of the arm.
+    The workspace's `progress` receives progress events. In these events, the model has the name `shown_as`, or the
+    name of the arm if `shown_as` is empty.
     """
     model, table, trainer = workspace.trainer(arm.config)
     trainable, _ = count_parameters(model)

@@ -334,7 +334,7 @@ def require_known_arms(settings: object) -> None:
 
 
 def _names(settings: CompareSettings) -> list[tuple[str, bool]]:
-    """Return the names of the fusions to train, in order. The flag is True for the second occurrence of a name."""
+    """Return the names of the fusions to train, in order. Each has a flag: True if the name was already in the list."""
     requested = [name for word in settings.fusions for name in _expand(word)]
     unknown = [name for name in (*requested, settings.baseline) if name not in FUSIONS]
     if unknown:

@@ -90,7 +90,7 @@ class Experiment:
     def epochs(self, arm: Arm, shown_as: str = "") -> Iterator[TrainedArm]:
         """Train a model, and yield its scores and predictions after each epoch. The caller may stop early.
 
-        Progress events name the model `shown_as`; if this is empty, they have the name of the arm.
+        In progress events, the model has the name `shown_as`, or the name of the arm if `shown_as` is empty.
         """
         return train_arm(self.workspace, arm, shown_as)
 

@@ -56,7 +56,7 @@ FUSIONS = (
 
 
 def published_scores(tuned: TuneResult) -> Published:
-    """Return the published scores. A published tuning step has the number of the trial in `tuned` with its setting."""
+    """Return the published scores. Each tuning step has the number of the trial in `tuned` that repeats it."""
     rates = [trial for trial in tuned.trials if trial.phase == "rates"]
     decays = [trial for trial in tuned.trials if trial.phase == "decays"]
     kept = {name: value for name, value in decays[0].settings.items() if name != "weight_decay"}

@@ -110,8 +110,8 @@ class _BatchDataset(Dataset[Any]):
 def make_loader(table: Table, sampler: EpochBatches, workers: int, device: torch.device = CPU) -> DataLoader[Any]:
     """Make a loader that yields batches in the order of the sampler.
 
-    If the features fit into the memory of a GPU, they are kept there. Otherwise, each batch is copied to the GPU from
-    pinned memory.
+    If `workers` is 0 and the features fit into the memory of a GPU, they are kept there. Otherwise, each batch is
+    copied to the GPU from pinned memory.
 
     Args:
         table: the pairs.

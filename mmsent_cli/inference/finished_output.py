@@ -82,7 +82,7 @@ def _place(out: Path, cache: Path) -> Path:
 
 
 def _states(files: Iterable[Path]) -> bytes:
-    """Return the paths, sizes and modification times of files, as the bytes of a text."""
+    """Return the paths, sizes and modification times of the files that exist, encoded as UTF-8."""
     lines = []
     for path in files:
         with contextlib.suppress(OSError):

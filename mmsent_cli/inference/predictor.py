@@ -195,7 +195,7 @@ class Predictor:
 
 
 def _with_own_weights(runtime: RuntimeConfig, checkpoint: Path) -> RuntimeConfig:
-    """Return the settings. If the user gave no folder of weights, they get the folder of the checkpoint's run."""
+    """Return the settings. A folder of weights that the user did not give is taken from the checkpoint's run."""
     if runtime.weights_dir or os.environ.get(WEIGHTS_VARIABLE):
         return runtime
     try:

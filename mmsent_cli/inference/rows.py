@@ -2,7 +2,7 @@
 
 A shard is the part of the rows that one job predicts. It consists of whole chunks, which the model predicts together.
 So the shards have the same predictions as a single job, to the last digit. If pairs are dropped (`--on-bad drop`),
-chunks begin at other rows, so digits may differ.
+chunks begin at other rows, so the last digits of the probabilities may differ.
 """
 
 import csv
@@ -215,7 +215,7 @@ class PredictionFile:
 
     @property
     def form(self) -> str:
-        """The format of the file. Pipes and devices with another suffix get comma-separated values.
+        """The format of the file. A pipe or a device whose suffix is no known format gets comma-separated values.
 
         Raises:
             ConfigError: the suffix is unknown, or the package for the format is not installed.

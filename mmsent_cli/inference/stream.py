@@ -131,7 +131,7 @@ def with_advice(go_on: str, file: PredictionFile, is_in_parts: bool = False) -> 
 def resume_line(
     checkpoint: Path, given: Mapping[str, Any], runtime: RuntimeConfig, file: PredictionFile, source: Source
 ) -> str:
-    """Return advice for an interrupted prediction: a command that continues it, or to run the same command again."""
+    """Return advice for an interrupted prediction: a command that continues it, or "run the same command again"."""
     if file.out == STANDARD_OUTPUT or is_stream(file.out) or source.home is not None:
         return "run the same command again"
     if source.kind == "frame":

@@ -150,7 +150,7 @@ def new_figure(height_inches: float, width_inches: float = WIDTH_INCHES) -> "Fig
 
 
 def legend_above(axes: "Axes", columns: int, **spacing: float) -> None:
-    """Draw the legend above the data, so that it covers no data. `spacing` has options of matplotlib's legend."""
+    """Draw the legend above the data, so that it covers no data. `spacing` is passed on to matplotlib's legend."""
     axes.legend(frameon=False, fontsize=SMALL_POINTS, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, **spacing)
 
 
@@ -187,7 +187,7 @@ def _luminance(color: Any) -> float:
 
 
 def clean(axes: "Axes", grid: str = "y") -> None:
-    """Remove the box around the data, and draw faint lines along one axis."""
+    """Remove the top and the right line of the box around the data, and draw faint grid lines for one axis."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y" if grid == "y" else "x", alpha=0.3)
     axes.set_axisbelow(True)

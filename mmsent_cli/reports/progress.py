@@ -56,7 +56,7 @@ class Pace(NamedTuple):
 
         Args:
             fraction: the finished part of the running models, as a number of models.
-            busy_s: seconds since models have been in training without a break.
+            busy_s: seconds for which at least one model has been in training without a pause, until now.
             rest: the part that is still to be trained, as a number of models.
 
         Returns:
@@ -293,7 +293,7 @@ class ProgressView:
         self._draw()
 
     def _busy_s(self) -> float:
-        """Return the seconds since models have been in training without a break."""
+        """Return the seconds for which at least one model has been in training without a pause, until now."""
         return self._clock() - self._any_since
 
     def _rows(self) -> Sequence[EpochResult | FinishedModel]:

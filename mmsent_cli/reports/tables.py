@@ -190,7 +190,7 @@ def print_grid(console: Console, grid: Grid, continued: str = "continued") -> No
 
 
 def _print_piped(console: Console, grid: Grid) -> None:
-    """Print a grid for a program or a file: texts wrap at `PIPED` columns, and names, paths and numbers are whole."""
+    """Print a grid for a program or a file: texts wrap at `PIPED` columns; names, paths and numbers are not broken."""
     texts = (place for place in grid.words if place and any(" " in row[place] for row in grid.rows))
     whole, table = replace(grid, words=frozenset(texts)), _tight(grid)
     for position, column in enumerate(table.columns):

@@ -1,8 +1,10 @@
 """Translate reports (pages, figures and terminal tables) by a table whose keys are English texts.
 
-A key may contain fields. `{n}`, `{n1}`, … match a number, `{list}` an enumeration, `{t}`, `{x}` and some others any
-text within a sentence, and all other names a text without semicolons. The texts in the fields are translated too. A
-text that is not in the table is divided into sentences and clauses. If these are not in the table either, they stay
+A key may contain fields. The fields `{n}`, `{n1}`, … match a number. The fields in `LONG_FIELDS`, such as `{t}`, match
+any text within a sentence. All other fields match a text without semicolons. The texts in the fields are translated
+too. A text that is not in the table is divided into sentences and clauses. If these are not in the table either, they
+stay English.
+ that is not in the table is divided into sentences and clauses. If these are not in the table either, they stay
 English.
 
 Chosen: translating the finished texts, since notes come from results, which are English in `result.json`. Rejected:
@@ -92,7 +94,7 @@ def translate_figure(figure: "Figure", translate: Translate) -> None:
 
 
 def _keep_last_line(text: str, translate: Translate) -> str:
-    """Translate a text. If the translation ends with the last line of the text, this line stays separate."""
+    """Translate a text. Keep its last line separate if the whole translation ends with the translation of this line."""
     new, (start, _, last) = translate(text), text.rpartition("\n")
     end = translate(last)
     return f"{new.removesuffix(end).rstrip()}\n{end}" if start and new.endswith(end) else new

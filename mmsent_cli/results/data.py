@@ -85,7 +85,7 @@ class EnvResult(Tabular):
     """The result of `env`.
 
     Attributes:
-        can_train: True if there are labels, and no check found an error.
+        can_train: True if no check found an error.
         checks: all checks, in the order in which they were made.
         minutes: expected minutes of a training on 4,000 pairs, by preset; empty if not measured.
         predicted_per_second: expected number of pairs that `predict` predicts per second, by preset; empty if not
@@ -117,7 +117,7 @@ class CheckResult(Tabular):
         labels: the classes in order. If no row has a label, it is empty, and the pairs are checked for prediction
             instead of training.
         counts: number of usable pairs of each class.
-        can_train: True if no check found an error.
+        can_train: True if there are labels, and no check found an error.
         checks: all checks, in the order in which they were made.
         distributions: lengths of texts and sizes of images.
         image_kinds: number of images by format.
@@ -306,8 +306,9 @@ class RunRow:
         seed: seed of the training; None if nothing was trained.
         accuracy, macro_f1: metrics of the best epoch, or out of fold; None for a run without metrics.
         accuracy_interval, macro_f1_interval: 95 % intervals over pairs.
-        rank: rank by accuracy among the `ranked` trainings with the same data and split; None if there is no other such
-            training.
+        rank: rank by accuracy among the trainings with the same data and split; None if there is no other training
+            of this kind.
+        ranked: number of these trainings; 0 if `rank` is None.
         minutes: duration; None for an unfinished run.
         megabytes: size of the folder.
     """

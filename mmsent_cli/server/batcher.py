@@ -129,7 +129,7 @@ class Batcher:
         return jobs
 
     async def _answer(self, loop: asyncio.AbstractEventLoop, jobs: list[Job]) -> None:
-        """Predict several requests together. If this fails, predict each alone, so that only one gets the error."""
+        """Predict several requests together. After an error, predict each alone, so that only faulty requests fail."""
         try:
             work = jobs[0].run or (lambda: self._predict([pair for job in jobs for pair in job.pairs]))
             answers = await asyncio.shield(loop.run_in_executor(self._thread, work))

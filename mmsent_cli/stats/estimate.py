@@ -112,10 +112,10 @@ def _estimate(pair_means: np.ndarray, arms: Sequence[np.ndarray], others: Sequen
 
 
 def _seed_weights(noise: np.ndarray, own: int) -> np.ndarray:
-    """Return the weights of the arms' seed variances: half for the compared arms, half pooled over all arms.
+    """Return the weights for adding up the seed variances of all arms. The sum is the mean of two estimates.
 
-    The pooled half estimates an arm's seed variance as `noise * ratio`. The ratio is the seed variance of all arms
-    divided by their noise.
+    The first estimate uses only the compared arms. The second one uses all arms: it is the noise of the compared arms,
+    multiplied by the ratio of seed variance to noise over all arms.
 
     Args:
         noise: for each of K arms, the variance of its mean that is due to noise [K].

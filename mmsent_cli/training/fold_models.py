@@ -67,7 +67,7 @@ class TrainedFold:
         return self.history[epochs - 1 :: epochs]
 
     def prediction(self) -> np.ndarray:
-        """Return the mean log-probabilities [N, C] of all models of the fold."""
+        """Return the log-probabilities [N, C] of all models together: their normalized mean log-probabilities."""
         return geometric_mean([log_softmax(logits) for logits in self.logits])
 
 

@@ -195,7 +195,7 @@ class Trainer:
     def _group_scale(self, done: int, total: int) -> float:
         """Return the factor for the loss of batch `done`.
 
-        It is 1, or larger if this batch is in the last accumulation group of an epoch and this group is incomplete.
+        The factor is 1 in a complete accumulation group. It is larger in an incomplete group at the end of an epoch.
         """
         size = self.config.accumulation_steps
         first = (done - 1) // size * size

@@ -76,7 +76,7 @@ class Loss:
         return self.accelerator.num_processes * torch.stack(parts).sum()
 
     def _weight(self, targets: Tensor, used: Tensor) -> Tensor:
-        """Return the sum of the class weights of the used pairs. The summed loss of these pairs is divided by it."""
+        """Return the sum of the class weights of the used pairs, by which the summed loss of these pairs is divided."""
         return used.float().sum() if self.weights is None else (self.weights[targets.clamp(min=0)] * used).sum()
 
     def _cross_entropy(self, logits: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:

@@ -2,8 +2,8 @@
 
 Comparisons and cross-validation use the same function, `train_models`. Small matrices do not use a second thread well:
 an epoch of two models (MiniLM's last two layers trained) took 11 s on two cores in parallel, and 14 s one after the
-other. Five models of a cross-validation do not gain from one thread each on two cores, since the fifth model is trained
-alone. So each of these models has two threads.
+other. In a cross-validation, each model has two threads. On two cores, one thread for each of five models would not be
+faster, since the fifth model would be trained alone.
 
 Chosen: the number of threads per model depends on the machine and on what is trained, but not on the number of parallel
 models. So this number does not affect the results. Processes are spawned, since PyTorch's threads do not work after a
@@ -97,7 +97,8 @@ class Worker:
 def threads_for(plan: Plan) -> int:
     """Return the number of PyTorch threads for training a model.
 
-    With a GPU, all threads are used. On a CPU, it is one thread if only fusion and head are trained.
+    With a GPU, a model gets all threads. On a CPU, it gets one thread if only fusion and head are trained, else a share
+    of all threads.
     """
     every = torch.get_num_threads()
     if plan.compute.device_type != "cpu":

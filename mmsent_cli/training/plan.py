@@ -212,7 +212,7 @@ def require_several_models(config: TrainConfig, jobs: int) -> None:
 
 
 def require_foldable(config: TrainConfig, model: ResolvedModel) -> None:
-    """Check that the settings can be used with `--folds`, or without it if it is not given. No pair is read for this.
+    """Check that the settings fit `--folds` if it is given, and need no `--folds` if it is not given. No pair is read.
 
     Raises:
         ConfigError: a setting needs `--folds`, or does not work with it.

@@ -188,7 +188,7 @@ def splits_of(run: Run, folds: int | None = None) -> list[Split]:
 
 
 def write_plan(plan: Plan, run: Run) -> None:
-    """Write configuration, environment and split of a run, if they do not exist yet."""
+    """Write environment, split and findings of a run, if they do not exist yet, and problems of its pairs."""
     if not run.path(ENVIRONMENT).is_file():
         how, dataset = plan.compute, plan.dataset
         data = {"path": plan.config.data.data, "pairs": len(dataset.pairs), "digest": dataset.digest}

@@ -63,7 +63,7 @@ class Tracking:
         self._state: dict[str, dict[str, Any]] = run.read_json(STATE) if run.path(STATE).is_file() else {}
 
     def __call__(self, event: Event) -> None:
-        """Pass an event on, and log it if it is a finished epoch."""
+        """Pass an event on. Log a finished epoch, and end the open runs of the trackers after a finished model."""
         self._progress(event)
         if isinstance(event, Epoch):
             self._log_epoch(self._model_name(event.model, event.seed), event.result)

@@ -93,7 +93,7 @@ class ModelFactory:
 
 
 def _vocabulary(plan: Plan) -> tuple[str, ...] | None:
-    """Return the words of the training split, for a text encoder that is trained from scratch."""
+    """Return the words of the training split, if the text encoder is trained from scratch; else None."""
     model = plan.config.model
     if model.text_encoder != "light":
         return None

@@ -299,7 +299,7 @@ def choose_engine(wanted: str, device_type: str, precision: str, cache_dir: Path
         cache_dir: the cache folder.
 
     Raises:
-        ConfigError: the user chose `openvino`, which cannot be used on this device, or `ray`.
+        ConfigError: the user chose `ray`, or chose `openvino` but OpenVINO cannot be used here.
     """
     if wanted == "ray":
         raise ConfigError("--engine ray works only in mmsent predict with --out", "leave out --engine ray")

@@ -59,8 +59,8 @@ def find_dialect(sample: Sequence[str], known: Collection[str]) -> Dialect:
     Args:
         sample: the first lines, with their ends.
         known: names of expected columns, in lower case. The delimiter that gives most of these names is chosen. If
-            several delimiters give equally many names, the delimiter that divides most lines into as many cells as the
-            header is chosen.
+            several delimiters give equally many names, that one is chosen with which most lines have as many cells as
+            the header.
     """
     lines = [(number, line.rstrip("\r\n").lstrip("\ufeff")) for number, line in enumerate(sample, 1)]
     filled = [(number, line) for number, line in lines if line.strip()]
@@ -254,8 +254,8 @@ class _Reader:
     def _swallows(self, taken: list[str]) -> bool:
         """Return True if a quoted text of several lines seems to contain rows of the table.
 
-        The last line also contains the other cells of the record, so it may look like a row in a correct record. It is
-        tested only if the first line is a complete row.
+        Even in a correct record, the last line may look like a row, since it also contains the record's other cells.
+        So the last line is tested only if the first line is a complete row.
         """
         delimiter = self.dialect.delimiter
         if len(taken) < 2 or delimiter == ONE_COLUMN or not (self.profile.is_telling or delimiter == "\t"):

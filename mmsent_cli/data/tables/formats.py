@@ -212,7 +212,7 @@ def _objects(file: TextFile, report: Report) -> Iterator[tuple[str, dict[str, An
 
 
 def _is_by_line(file: TextFile) -> bool:
-    """Return True if one of the first two lines with content is an object, and no array begins above it."""
+    """Return True for JSON lines: of the first two lines with content, one is an object and the first is not `[`."""
     filled = [line.strip("\ufeff\0 \t\r\n") for line in islice(filter(str.strip, file.lines()), 2)]
     return len(filled) > 1 and filled[0] != "[" and any(isinstance(_value(line), dict) for line in filled)
 

@@ -60,7 +60,7 @@ class Report:
             self.remarks.setdefault(what, []).extend(places)
 
     def leave_out(self, on_bad: str) -> None:
-        """Count the rows that cannot be read as left out, unless they stop the command. `on_bad` is the policy."""
+        """Move unreadable rows from `problems` to `left_out`, unless the policy `on_bad` is to stop the command."""
         if on_bad != "stop":
             self.left_out += self.problems
             self.problems = []

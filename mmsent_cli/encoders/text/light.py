@@ -24,7 +24,8 @@ EMBEDDING_DROPOUT = 0.5
 class GruStage(nn.Module):
     """Bidirectional GRU over embeddings [B, T, D] (B texts, T tokens, D values). Packing excludes the padding.
 
-    The states and the embeddings are concatenated. With a few thousand tweets, the words matter more than their order.
+    The output is the states, concatenated with the embeddings, which do not depend on the order of the words. With a
+    few thousand training tweets, the words matter more than their order.
     """
 
     def __init__(self) -> None:

@@ -334,7 +334,7 @@ class WeightSource:
         return str(folder.absolute())
 
     def find_file(self, *names: str) -> Path | None:
-        """Return the path of the first of these files that is in the weights folder; None if there is none."""
+        """Return the path of the first file of `names` that is in the weights folder; None if there is none."""
         places = [] if self.folder is None else [self.folder / name for name in names]
         return next((place for place in places if place.is_file()), None)
 

@@ -145,7 +145,7 @@ def require_training_pairs(target: AblationTarget) -> None:
     """Check that there are training pairs apart from the evaluated pairs.
 
     Raises:
-        ConfigError: there are no other training pairs.
+        ConfigError: there are no other training pairs, or an ensemble is evaluated on other pairs than its own.
     """
     plan = target.plan
     if target.members and not plan.folds:

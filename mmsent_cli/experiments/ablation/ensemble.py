@@ -164,7 +164,8 @@ def encode_folds(
     """Encode the pairs of each fold, for models, probes and a stacker that were not trained on these pairs.
 
     These are the models of the fold, probes that are fit without the fold, and a stacker that is fit on the out-of-fold
-    predictions of the other folds. So they make the same predictions as the run, out of fold.
+    predictions of the other folds. So their predictions are the out-of-fold
+    predictions of the run.
 
     Returns:
         An ensemble for each fold, with the row numbers of its pairs.

@@ -29,7 +29,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Subject(Protocol):
-    """A trained model with N pairs. The text or the image of a pair can be removed, or replaced by that of another."""
+    """A trained model with N pairs. A pair's text or image can be removed, or replaced by that of another pair."""
 
     def __len__(self) -> int: ...
 
@@ -109,7 +109,8 @@ class EncodedModel:
         Args:
             text_rows: numbers of the pairs [M] that the texts come from; None uses all N pairs in order.
             image_rows: numbers of the pairs [M] that the images come from; None uses all N pairs in order.
-            removed: how each modality that is removed from every pair is replaced: ZERO, MEAN or MISSING.
+            removed: a dictionary from each modality that is removed from every pair to its replacement: ZERO, MEAN or
+                MISSING.
         """
         texts = np.arange(len(self)) if text_rows is None else text_rows
         images = np.arange(len(self)) if image_rows is None else image_rows
@@ -190,9 +191,9 @@ def another_pair(count: int, seed: int) -> np.ndarray:
 def additive_part(encoded: Subject, rows: np.ndarray) -> np.ndarray:
     """Compute the logits [M, C] of the model without the interaction of text and image (EMAP).
 
-    Every text is combined with every image. The result for a pair is the mean over all images with its text, plus the
-    mean over all texts with its image, minus the mean over all combinations. Source: Hessel and Lee 2020, arXiv
-    2010.06572.
+    Every text is combined with every image. Then three means are computed for each pair: over the combinations of its
+    text with all images, over the combinations of its image with all texts, and over all combinations. The result is
+    the first mean plus the second mean, minus the third mean. Source: Hessel and Lee 2020, arXiv 2010.06572.
 
     Args:
         encoded: the model with its pairs.

@@ -91,8 +91,8 @@ def examine(
 
     Args:
         checkpoint: the checkpoint file.
-        data: settings of other labelled pairs; None uses the validation pairs of the checkpoint's run. Column names
-            that are not given are taken from the training pairs.
+        data: settings of other labelled pairs; None uses the validation pairs of the checkpoint's run, or for an
+            ensemble all its pairs. Column names that are not given are taken from the training pairs.
         split: a split file for `data`, to use only its validation pairs; None uses all pairs of `data`.
         runtime: device, precision, weights, cache.
         progress: receives the number of checked pairs.
@@ -142,7 +142,7 @@ def examine(
 
 
 def _used_pairs(description: Description, pairs: Sequence[Pair]) -> tuple[str, ...]:
-    """Return a note on evaluated pairs that the training used; empty if there are none."""
+    """Return a note on evaluated pairs that the training used, or may have used; empty if there are none."""
     if description.seen is None:
         return ("if the model was trained on some of these pairs, its scores here are too high",)
     used = int((description.seen.relation(pairs) != NEW).sum())
@@ -170,7 +170,7 @@ def _own_pairs(
 def _single(model: ResolvedModel) -> ResolvedModel:
     """Return the same settings without those for an ensemble, since a plan without folds accepts only a single model.
 
-    They are used if the evaluated pairs are not the pairs of the run. The saved ensemble itself is not changed.
+    The result is used if the evaluated pairs are not the pairs of the run. The saved ensemble itself is not changed.
     """
     return replace(model, probes=(), logit_adjustment=0.0, models_per_fold=1)
 

@@ -196,8 +196,8 @@ class Search:
 
     Attributes:
         first: the tasks that do not depend on the results of other tasks.
-        models: all different model configurations of the trials. If a sampler chooses the settings, the trials are not
-            known in advance. Then these are the configurations in which one setting has a value of the space.
+        models: all different model configurations of the trials. With `tpe`, the trials are not known in advance. So
+            `models` has a configuration for each value of each setting in the space (of a range, only its limits).
         total: the number of trials.
 
     Raises:

@@ -1,7 +1,7 @@
 """The work of each process in a prediction in parts.
 
 A worker sends its results to the main process as rows of Ray Data, each with one pickled value. A worker does not raise
-expected errors but sends them in the same way, so that the command ends with their message and hint.
+an expected error. It sends the error in the same way, so that the command ends with the error's message and hint.
 
 Chosen: a part has a fixed number of rows, a multiple of the number of pairs that are predicted together without Ray. So
 batches and probabilities are the same as without Ray, to the last bit, as long as no pair is dropped. Each file is read

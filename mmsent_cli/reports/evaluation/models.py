@@ -76,7 +76,7 @@ def models_answer(result: ModelComparison, seconds: float) -> Answer:
 
 
 def headline(result: ModelComparison) -> str:
-    """State which model has the better accuracy, in one sentence. The differences in macro-F1 are in a table."""
+    """State which of two models has the better accuracy; for more models, the number of distinguishable differences."""
     found = [one for one in result.differences if one.verdict != NOT_DISTINGUISHABLE]
     if not found:
         return f"{listed([one.name for one in result.models])} are not distinguishable in accuracy"

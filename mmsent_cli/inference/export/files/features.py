@@ -39,7 +39,7 @@ def characters(text, columns, idf):
 
 
 def ngrams_of(word):
-    """Return all n-grams of 2 to 5 characters in a word. In a shorter word, the last n-gram is the whole word."""
+    """Yield all n-grams of 2 to 5 characters in a word. No n-gram is longer than the word."""
     for size in range(2, 6):
         yield word[:size]
         if len(word) <= size:
