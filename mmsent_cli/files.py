@@ -123,6 +123,18 @@ def reason(error: OSError) -> str:
     return (error.strerror or type(error).__name__).lower()
 
 
+def read_plain(path: Path) -> bytes:
+    """Return the content of a file that the user named.
+
+    Raises:
+        OSError: the file cannot be read, or is a pipe or device, whose reading might never end.
+    """
+    kind = stat.S_IFMT(path.stat().st_mode)
+    if kind not in (stat.S_IFREG, stat.S_IFDIR):
+        raise OSError(errno.EINVAL, f"it is {KINDS[kind]}, not a file")
+    return path.read_bytes()
+
+
 def default_cache_dir(given: str | None = None) -> Path:
     """Return the cache folder: the value of `--cache-dir`, else `MMSENT_CACHE`, else the usual folder of the system.
 

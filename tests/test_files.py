@@ -120,3 +120,13 @@ def test_without_a_home_the_cache_is_a_temporary_folder_and_that_is_reported(tmp
     files._temporary_cache.cache_clear()
     folder.rmdir()
     assert cache_note() == ""
+
+
+def test_a_pipe_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(OSError, match="it is a pipe, not a file"):
+            files.read_plain(tmp_path / name)
+    (tmp_path / "plain").write_bytes(b"x")
+    assert files.read_plain(tmp_path / "plain") == b"x"

@@ -15,9 +15,10 @@ ROOT = Path(mmsent_cli.__file__).parent
 PACKAGE = "mmsent_cli"
 FLOORS = (
     ("clock", "errors", "interrupts", "standard_streams"),
+    ("files",),
     ("results",),
     ("config",),
-    ("extras", "files", "stats", "printed_commands"),
+    ("extras", "stats", "printed_commands"),
     ("environment",),
     ("progress", "run_folders", "outputs"),
     ("run_list", "run_time"),

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 
 from mmsent_cli.config.settings import OPTIONS_HINT, TrainConfig
 from mmsent_cli.errors import ConfigError, unknown_name
+from mmsent_cli.files import read_plain, reason
 
 LIKENESS = 0.75
 """Minimum similarity of two names, 0 to 1. A name that is less similar is not suggested."""
@@ -201,9 +202,9 @@ def read_train_config(path: Path) -> TrainConfig:
     path = path / "config.json" if path.is_dir() else path
     hint = "give the config.json of an earlier run, or its folder"
     try:
-        parts = json.loads(path.read_text(encoding="utf-8-sig"))
+        parts = json.loads(read_plain(path).decode("utf-8-sig"))
     except OSError as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}", hint) from error
+        raise ConfigError(f"cannot read the configuration {path}: {reason(error)}", hint) from error
     except ValueError as error:
         raise ConfigError(f"the configuration {path} is not JSON: {error}", hint) from error
     if not isinstance(parts, dict) or not all(isinstance(part, dict) for part in parts.values()):

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmsent_cli.data.pairs import ImageSource
 from mmsent_cli.errors import DataError
+from mmsent_cli.files import read_plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -196,7 +197,7 @@ def _decode(source: Path | bytes, size_px: int, resize: Callable[[Any], Any]) ->
     """Decode, rotate and resize an image to RGB. A JPEG is decoded at a size of at least twice `size_px`."""
     name = "the image" if isinstance(source, bytes) else str(source)
     try:
-        raw = source if isinstance(source, bytes) else source.read_bytes()
+        raw = source if isinstance(source, bytes) else read_plain(source)
         image, _ = _load(raw, int(size_px * REDUCING_GAP))
         return resize(_upright(image, _rgb(image)))
     except BROKEN as error:
@@ -216,7 +217,7 @@ def image_bytes(source: ImageSource) -> bytes:
     if isinstance(source, bytes):
         return source
     if isinstance(source, Path):
-        return source.read_bytes()
+        return read_plain(source)
     try:
         with _loading:
             if (raw := _undecoded_file(source)) is not None:

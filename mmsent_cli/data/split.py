@@ -19,6 +19,7 @@ from mmsent_cli.config import SplitConfig
 from mmsent_cli.data.pairs import Pair
 from mmsent_cli.data.placeholders import IMAGE_SHARE, TEXT_SHARE, image_key, placeholders, text_key
 from mmsent_cli.errors import ConfigError, DataError, counted, damage, summarize
+from mmsent_cli.files import read_plain, reason
 from mmsent_cli.outputs import is_stream, open_output, require_writable
 from mmsent_cli.results import SplitResult
 
@@ -150,12 +151,12 @@ def read_split(path: Path, fold: int | None = None) -> Split:
         DataError: the file does not exist, is not a split file or was changed, or there is no such fold.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_plain(path).decode())
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
         splits = [_from_json(part) for part in content["splits"]]
     except OSError as error:
-        raise DataError(f"cannot read the split {path}: {error.strerror}", "make one with mmsent split") from error
+        raise DataError(f"cannot read the split {path}: {reason(error)}", "make one with mmsent split") from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is not a split file: {damage(error)}", REMAKE) from error
     for split in splits:

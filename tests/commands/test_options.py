@@ -26,6 +26,7 @@ from mmsent_cli.config import (
 )
 from mmsent_cli.config.command_settings import TuneSettings
 from mmsent_cli.errors import ConfigError
+from tests.commands.running import assert_refused
 from tests.commands.test_app import ROOT
 
 
@@ -180,3 +181,37 @@ def test_options_lie_over_an_earlier_configuration_and_defaults_do_not(tmp_path)
 @pytest.mark.parametrize("command", [[], ["ablate"], ["runs"], ["runs", "rm"], ["cache"]])
 def test_the_help_of_a_switch_shows_no_value(command):
     assert "bool" not in CliRunner().invoke(mmsent, [*command, "--help"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "named"),
+    [
+        (["train", "--device", ""], "--device"),
+        (["train", "--split="], "--split"),
+        (["train", "--data", "", "--epochs", "3"], "--data"),
+        (["predict", "--out", "", "--force"], "--out"),
+        (["predict", "--text", "", "--checkpoint", ""], "--checkpoint"),
+        (["evaluate", ""], "an argument"),
+        (["runs", "show", ""], "an argument"),
+    ],
+)
+def test_an_empty_value_is_named(typed, named):
+    """As from a variable of the shell that is not set. It is neither the current folder nor a default."""
+    assert_refused(
+        CliRunner().invoke(mmsent, typed), f"{named}{' is' if named == 'an argument' else ': the value is'} empty"
+    )
+
+
+@pytest.mark.parametrize("typed", [["--image-column", ""], ["--label-map="], ["--text-cleaning", ""]])
+def test_no_column_and_an_empty_list_are_written_as_empty_values(tmp_path, typed):
+    assert_refused(CliRunner().invoke(mmsent, ["train", "--data", str(tmp_path / "none.csv"), *typed]), "none.csv")
+
+
+@pytest.mark.parametrize("value", [" cpu", "gpu 1", "ｃｐｕ"])
+def test_a_wrong_value_is_shown_as_typed_in_a_shell(value):
+    assert_refused(CliRunner().invoke(mmsent, ["train", "--device", value]), f"--device '{value}': the value must be")
+
+
+@pytest.mark.parametrize("value", ["=b", "a", "a=", "a= ", "a=b,a=c", "\n=b"])
+def test_a_label_map_gives_each_label_one_name(value):
+    assert_refused(CliRunner().invoke(mmsent, ["train", "--label-map", value]), "--label-map", "the value")
