@@ -8,6 +8,8 @@ COMMAND_LINE = re.compile(r"(\bmmsent [a-z-]+ [^;]*)")
 COLUMN = re.compile(r"(?<![\w-])--(\w+)-column (?!(?:and|or|if)\b)('[^']*'|[\w.…]+)")
 VALUE = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*) (?:(\d(?:[\d.e+-]*\d)?)(?!\w)|([a-z][\w-]*)(?=\)))")
 OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*)")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Characters that change the state of a terminal, such as its colors; but not line ends and tabs."""
 SHOWN_PROBLEMS = 5
 SHOWN_NAMES = 20
 SHOWN_CHARACTERS = 60
@@ -69,6 +71,11 @@ def in_python_words(text: str) -> str:
 def _keyword(found: re.Match[str]) -> str:
     name, number, word = found[1].replace("-", "_"), found[2], found[3]
     return f"{name}={number}" if number else f'{name}="{word}"'
+
+
+def printable(text: str) -> str:
+    r"""Replace control characters by escapes such as `\x1b`, since data must not change a terminal."""
+    return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def summarize(problems: Sequence[str], what: str = "problems") -> str:

@@ -22,7 +22,7 @@ from mmsent_cli.commands.runs import runs
 from mmsent_cli.commands.train import train
 from mmsent_cli.config import RENAMED
 from mmsent_cli.config.build import meant_names
-from mmsent_cli.errors import MmsentError
+from mmsent_cli.errors import MmsentError, printable
 from mmsent_cli.files import FREE_SPACE, NO_SPACE
 from mmsent_cli.interrupts import AGAIN, INTERRUPTED
 
@@ -96,7 +96,7 @@ def _plain_usage_errors() -> Iterator[None]:
 
 def _fail(message: str, hint: str) -> None:
     one_line = " ".join(message.split())
-    print(f"error: {one_line}\nhint: {hint}", file=sys.stderr)
+    print(printable(f"error: {one_line}\nhint: {hint}"), file=sys.stderr)
     raise SystemExit(1)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, Union
 
 from mmsent_cli.charsets.decision import EncodingDecision
 from mmsent_cli.config import SENTIMENTS
-from mmsent_cli.errors import DataError
+from mmsent_cli.errors import CONTROL, DataError
 from mmsent_cli.results import UnusablePair
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ def guid_problem(guid: str, where: str, seen: dict[str, str], is_file_name: bool
     """
     if not guid:
         return f"{where}: the guid is empty"
+    if CONTROL.search(guid) or "\n" in guid:
+        return f"{where}: the guid {guid!r} has line ends or control characters"
     if is_file_name and (guid in (".", "..") or any(mark in guid for mark in "/\\\0")):
         return f"{where}: the guid {guid!r} is a path, not a name"
     if guid in seen:

@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mmsent_cli.errors import printable
 from mmsent_cli.reports.blocks import Grid
 
 UNLIMITED = 100_000
@@ -80,7 +81,7 @@ def print_json(result: Any) -> None:
 
 def notice(text: str) -> None:
     """Print one plain line on stderr, such as a default that was chosen."""
-    err().print(text, soft_wrap=True, markup=False)
+    err().print(printable(text), soft_wrap=True, markup=False)
 
 
 def _console(stream: TextIO, is_quiet: bool = False) -> Console:
@@ -119,8 +120,8 @@ FOLDED_COLUMNS = 15
 
 
 def cell(value: object, style: str = "") -> Text:
-    """Return a table cell that shows the value without changes. Square brackets are text, not markup."""
-    return Text(str(value), style=style)
+    """Return a table cell that shows the value. Square brackets are text, not markup."""
+    return Text(printable(str(value)), style=style)
 
 
 def figures_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

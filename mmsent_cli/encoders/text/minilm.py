@@ -47,36 +47,10 @@ class MiniLMEmbeddings(nn.Module):
         return self.dropout(self.LayerNorm(summed + self.position_embeddings(positions)))
 
 
-class RealTokens:
-    """Converts hidden states of B texts with padding [B, T, D] to those of their N real tokens [N, D], and back.
-
-    In a batch of tweets, more than half of the T tokens per text are padding.
-
-    Args:
-        mask: an additive attention mask [B, 1 or heads, 1 or T, T]. A token is real if the first token may attend to
-            it.
-    """
-
-    def __init__(self, mask: Tensor) -> None:
-        is_real = mask[:, 0, 0] > torch.finfo(mask.dtype).min / 2  # [B, T]
-        self.shape = is_real.shape
-        self.places = is_real.flatten().nonzero().squeeze(1)
-
-    def take(self, values: Tensor) -> Tensor:
-        """Return the hidden states of the real tokens: [B, T, D] -> [N, D]."""
-        return values.flatten(0, 1).index_select(0, self.places)
-
-    def pad(self, values: Tensor) -> Tensor:
-        """Return the hidden states with padding, whose values are zero: [N, D] -> [B, T, D]."""
-        padded = values.new_zeros(self.shape.numel(), values.shape[-1])
-        return padded.index_copy(0, self.places, values).unflatten(0, self.shape)
-
-
 class MiniLMLayer(nn.Module):
     """Attention, then a feed-forward layer. Both have a residual connection and layer norm.
 
-    Input and output are hidden states [B, T, D] (B texts, T tokens, D values per token). In training on a CPU, only
-    real tokens are computed, and the output of padding is zero.
+    Input and output are hidden states [B, T, D] (B texts, T tokens, D values per token).
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -86,21 +60,12 @@ class MiniLMLayer(nn.Module):
         self.output = Residual(config["intermediate_size"], config)
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
-        is_packed = self.training and values.is_cpu and mask is not None and not torch.compiler.is_compiling()
-        if mask is None or not is_packed:
-            return self._feed_forward(self.attention(values, mask))
-        real = RealTokens(mask)
-        return real.pad(self._feed_forward(self.attention(real.take(values), mask, real)))
-
-    def _feed_forward(self, values: Tensor) -> Tensor:
+        values = self.attention(values, mask)
         return self.output(functional.gelu(self.intermediate["dense"](values)), values)
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention for B texts of T tokens, with an additive mask [B, 1, 1, T].
-
-    If `real` is given, the hidden states are those of the real tokens.
-    """
+    """Multi-head self-attention for B texts of T tokens, with an additive mask [B, 1, 1, T]."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
@@ -110,19 +75,16 @@ class Attention(nn.Module):
         self.self = nn.ModuleDict({name: nn.Linear(width, width) for name in ("query", "key", "value")})
         self.output = Residual(width, config)
 
-    def forward(self, values: Tensor, mask: Tensor | None, real: RealTokens | None = None) -> Tensor:
-        projected = (each(values) for each in self.self.values())
-        padded = projected if real is None else map(real.pad, projected)
+    def forward(self, values: Tensor, mask: Tensor | None) -> Tensor:
         query, key, value = (  # [B, T, D] -> [B, heads, T, D / heads]
-            each.unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in padded
+            each(values).unflatten(-1, (self.heads, -1)).transpose(1, 2) for each in self.self.values()
         )
         p = self.dropout.p if self.training else 0.0
         if p and values.is_cpu:
             attended = self._attend(query, key, value, mask)
         else:
             attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=p)
-        joined = attended.transpose(1, 2).flatten(2)  # [B, heads, T, D / heads] -> [B, T, D]
-        return self.output(joined if real is None else real.take(joined), values)
+        return self.output(attended.transpose(1, 2).flatten(2), values)  # [B, heads, T, D / heads] -> [B, T, D]
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
         """Compute attention with dropout. PyTorch has no fast CPU kernel for this.
