@@ -241,3 +241,16 @@ def test_a_hub_that_does_not_answer_is_noticed_in_time(work, monkeypatch):
 def test_options_that_cannot_be_used(work, options, reported):
     assert_refused(mmsent(*TRAIN, *options), reported)
     assert not run_folders()
+
+
+def test_an_error_cannot_change_a_terminal(work):
+    result = mmsent("train", "--data", "no\x1b[31mfile")
+    assert_refused(result, r"no\x1b[31mfile")
+    assert "\x1b" not in result.stderr
+
+
+@pytest.mark.parametrize("guid", ["a\nb", "a\x1b[31mb", "a\x07b"])
+def test_a_guid_with_control_characters_is_refused_with_its_row(work, guid):
+    Path("pairs.csv").write_text(f'guid,text,tag\n1,a,positive\n"{guid}",b,negative\n')
+    result = mmsent("train", "--data", "pairs.csv", "--fusion", "text-only")
+    assert_refused(result, "pairs.csv:3: the guid", repr(guid), "control characters")

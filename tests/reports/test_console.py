@@ -3,7 +3,7 @@
 import pytest
 
 from mmsent_cli.reports.blocks import Grid
-from mmsent_cli.reports.tables import facts_table, out, print_grid, print_notes
+from mmsent_cli.reports.tables import facts_table, notice, out, print_grid, print_notes, print_paths
 
 LONG = "/a/long/path" * 20
 
@@ -34,3 +34,15 @@ def test_words_of_a_table_wrap_in_a_pipe_and_names_do_not(capsys, monkeypatch, n
     assert sum(name in line for line in lines) == 1
     assert max(len(line) for line in lines if name not in line) <= max(120, len(name) + 80)
     assert sum(line.count("word") for line in lines) == 99
+
+
+def test_data_cannot_change_a_terminal(capsys):
+    """As a file name or a label with the codes of colors, of a bell, or of another title of the window."""
+    evil = "a\x1b[31m\x07\x9b2J\x7fb"
+    print_grid(out(), Grid(title=evil, columns=("", evil), rows=((evil, evil),)))
+    print_notes(out(), [evil])
+    print_paths(out(), "Files", [evil])
+    notice(evil)
+    printed = "".join(capsys.readouterr())
+    assert not {"\x1b", "\x07", "\x9b", "\x7f"} & set(printed)
+    assert printed.count(r"a\x1b[31m\x07\x9b2J\x7fb") >= 6
