@@ -44,7 +44,14 @@ from mmsent_cli.reports.blocks import Examples
 from mmsent_cli.results import ERROR, OK, WARNING, CheckOutcome, CheckResult, Distribution, can_train
 from mmsent_cli.stats import accuracy_interval
 from mmsent_cli.training.chosen_probes import choose_probes
-from mmsent_cli.training.plan import divide, gather_facts, needed_modalities, require_foldable, resolve_checked
+from mmsent_cli.training.plan import (
+    divide,
+    gather_facts,
+    needed_modalities,
+    require_foldable,
+    resolve_checked,
+    split_of_file,
+)
 
 FEW_PAIRS = 50
 """A class with fewer pairs is reported. Source: spaCy's `debug data`, which also reports labels with few examples."""
@@ -71,7 +78,7 @@ def class_outcomes(data: ReadPairs, splits: Sequence[Split] | MmsentError) -> It
 def try_split(data: ReadPairs, config: TrainConfig) -> Sequence[Split] | MmsentError:
     """Return the split or the folds that training would use, or the reason why the pairs cannot be divided."""
     try:
-        splits = divide(data.dataset, config)
+        splits = split_of_file(config.split) or divide(data.dataset, config)
         for split in splits[:1]:
             apply_split(split, data.pairs)
     except MmsentError as error:

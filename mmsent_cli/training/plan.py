@@ -11,6 +11,7 @@ from mmsent_cli.config import (
     ModelConfig,
     ResolvedConfig,
     ResolvedModel,
+    SplitConfig,
     TrainConfig,
     resolve,
     resolve_fit,
@@ -93,6 +94,7 @@ def plan_run(
     source = source or locate(config.data.data)
     config = _from_anywhere(config, source, resources.weights)
     config = replace(config, model=replace(config.model, probes=model.probes, optional_probes=model.optional_probes))
+    splits = splits or split_of_file(config.split)
     dataset = load_labelled(config.data, resources.cache, progress, source, needed_modalities(model))
     facts = replace(facts, pairs=len(dataset.pairs))
     splits = splits or divide(dataset, config)
@@ -189,12 +191,15 @@ def _absolute(path: str | None) -> str | None:
     return None if path is None else str(Path(path).absolute())
 
 
+def split_of_file(config: SplitConfig) -> Sequence[Split]:
+    """Read the split, or one fold, from the file of `--split`. Without such a file, the result is empty."""
+    return [] if config.split is None else [read_split(Path(config.split), config.fold)]
+
+
 def divide(dataset: Dataset, config: TrainConfig) -> Sequence[Split]:
-    """Divide the pairs: make the folds, read the split (or one fold) from a file, or make a split."""
+    """Divide the pairs into the folds, or into a split."""
     if config.split.folds is not None:
         return make_folds(dataset.pairs, dataset.labels, config.split.folds, config.split.split_seed)
-    if config.split.split is not None:
-        return [read_split(Path(config.split.split), config.split.fold)]
     return [make_split(dataset.pairs, dataset.labels, config.split)]
 
 

@@ -254,3 +254,11 @@ def test_a_guid_with_control_characters_is_refused_with_its_row(work, guid):
     Path("pairs.csv").write_text(f'guid,text,tag\n1,a,positive\n"{guid}",b,negative\n')
     result = mmsent("train", "--data", "pairs.csv", "--fusion", "text-only")
     assert_refused(result, "pairs.csv:3: the guid", repr(guid), "control characters")
+
+
+@pytest.mark.parametrize("name", ["none.json", "lab", "pipe"])
+def test_a_wrong_split_is_found_before_the_pairs_are_checked(work, name):
+    os.mkfifo("pipe")
+    result = mmsent(*TRAIN, "--split", name)
+    assert_refused(result, f"cannot read the split {Path(name).absolute()}")
+    assert "checking" not in result.stderr
