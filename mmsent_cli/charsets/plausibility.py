@@ -89,7 +89,7 @@ def kind_of(char: str) -> Kind:
 
 
 def _in_block(kind: Kind, category: str) -> Kind:
-    """Return the kind of a character in a Unicode block, by its category."""
+    """Return the kind of a character, from the kind of its Unicode block and from its Unicode category."""
     if kind == "thai":
         return "thai mark" if category == "Mn" else "thai"
     if category == "Lu" and kind in CASED:

@@ -217,7 +217,7 @@ def _hub(facts: MachineFacts) -> CheckOutcome:
         check="hub",
         level=OK if is_fine else WARNING,
         message=f"{facts.hub.endpoint} {answer}",
-        rule="warning if it does not respond; compact, light, fast and best need no hub",
+        rule="only a warning if it does not respond, since compact, light, fast and best need no hub",
         advice=""
         if facts.hub.is_reachable is not False
         else "set HF_ENDPOINT to a mirror, or give downloaded weights with --weights-dir",
@@ -313,17 +313,16 @@ def _timing(
     )
     from mmsent_cli.compute.device import Resources
 
-    problem = advice = ""
-    unit = None
+    problem, advice = f"not measured within {CLOCK_SECONDS:.0f} s", "try again when the machine is less busy"
+    level, unit = ERROR, None  # a training cannot run on a device that cannot be opened
     try:
         resources = Resources.open(replace(runtime, offline=True))
+        level = WARNING
         unit = measure_units(resources, facts.torch.fp32_gflops, progress)
-        problem = f"not measured within {CLOCK_SECONDS:.0f} s"
-        advice = "try again when the machine is less busy; compiled models are kept"
     except MmsentError as error:
         problem, advice = error.message, error.hint
     if unit is None:
-        outcome = CheckOutcome(check="expected time", level=WARNING, message=problem, rule=RULE, advice=advice)
+        outcome = CheckOutcome(check="expected time", level=level, message=problem, rule=RULE, advice=advice)
         return {}, {}, (outcome,)
     minutes = {name: seconds / 60 for name, seconds in preset_seconds(unit).items()}
     predicting = predict_seconds(unit)

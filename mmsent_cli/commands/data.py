@@ -24,8 +24,9 @@ def check(
 ) -> None:
     """Check the pairs before a training: their classes, texts, images, duplicates and files.
 
-    Writes a report to a new run folder, and a list of all problems. The list has the guid of the pair of each problem.
-    The exit code is 1 if mmsent train would end with an error. If no pair has a label, mmsent predict is checked.
+    Writes a report to a new run folder, and a list of all problems. For each problem, the list names the guid.
+    The exit code is 1 if mmsent train would end with an error. If no pair has a label, check tests instead whether
+    mmsent predict can run.
     """
     from mmsent_cli import api
     from mmsent_cli.reports.progress import ProgressView

@@ -98,7 +98,7 @@ def predict(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="File to write, or - for standard output. The end of its name gives the format: .csv, .txt, .tsv,"
+            help="File to write, or - for standard output. The file extension sets the format: .csv, .txt, .tsv,"
             " .jsonl, or .parquet (needs pip install '.\\[parquet]'). The columns are guid and tag"
         ),
     ] = None,
@@ -111,8 +111,8 @@ def predict(
         bool,
         typer.Option(
             "--probabilities",
-            help="Also write the probability of each class, and a column 'missing' with the value text or image if the"
-            " pair lacks it, else empty",
+            help="Also write the probability of each class, and a column 'missing'. It says text or image if the pair"
+            " lacks this part, and is empty otherwise",
         ),
     ] = False,
     force: Force = False,

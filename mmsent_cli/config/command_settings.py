@@ -29,8 +29,8 @@ class ServeSettings:
     token: str | None = option(
         None,
         "Secret that each request must contain, in the header Authorization: Bearer TOKEN",
-        shown="$MMSENT_TOKEN. If it is not set: no token on 127.0.0.1, and a random token, which is printed, on other"
-        " addresses",
+        shown="$MMSENT_TOKEN. If it is not set, 127.0.0.1 needs no token; for other addresses, a random token is made"
+        " and printed",
     )
     batch: int = option(16, "Maximum number of pairs in a batch. A batch may contain pairs of several clients")
     queue: int = option(

@@ -120,8 +120,7 @@ class SplitConfig:
     )
     split_seed: int = option(
         42,
-        "Random seed of the split. It is not the --seed of a training: trainings with other values of --seed have the"
-        " same split",
+        "Random seed of the split. It is not the --seed of a training, which does not change the split",
     )
 
     split: str | None = option(None, "Split file written by mmsent split", shown="a new split")
@@ -130,7 +129,7 @@ class SplitConfig:
         None,
         "Number of cross-validation folds. Each fold is predicted by models trained on the other folds. A training"
         " with folds writes a checkpoint with an ensemble of all models",
-        shown="none: one validation split",
+        shown="no folds, but one validation split",
         panel=ENSEMBLE,
     )
 
@@ -425,7 +424,7 @@ class RuntimeConfig:
         " Nothing leaves this machine unless you set WANDB_MODE=online, SWANLAB_MODE=online or MLFLOW_TRACKING_URI",
         shown="none",
     )
-    no_examples: bool = option(False, "Show no texts and images of pairs in the report")
+    no_examples: bool = option(False, "Leave the texts and images of pairs out of the report")
     save_all: bool = option(
         False,
         "Store the frozen encoder weights in best_model.pt too, so that it can predict on machines without these"

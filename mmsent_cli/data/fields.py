@@ -169,7 +169,7 @@ def _require(
             f"{source} has no header line: its first row is {shown!r}",
             f"add a first line with the names of the {len(names)} columns, such as guid,text,image,tag",
         )
-    wanted = ", ".join(repr(getattr(config, f"{name}_column")) for name in lacking)
+    wanted = " and ".join(repr(getattr(config, f"{name}_column")) for name in lacking)
     places = {name: next(iter(candidates_of(names, name)), None) for name in lacking}
     hint = f"give the names of the columns: {_options(places, names)}"
     alone = ""
@@ -178,7 +178,8 @@ def _require(
         alone = (
             f"; or --{lacking[0]}-column '' if there is none" if unclear else f"; or train with --fusion {other}-only"
         )
-    raise DataError(f"{source} has no column {wanted}; its columns are {listed(names)}", hint + alone)
+    column = "column" if len(lacking) == 1 else "columns"
+    raise DataError(f"{source} has no {column} {wanted}; its columns are {listed(names)}", hint + alone)
 
 
 def _options(places: dict[str, int | None] | dict[str, int], names: Sequence[str]) -> str:

@@ -214,7 +214,7 @@ def make_folds(pairs: Sequence[Pair], labels: Sequence[str], n: int, seed: int) 
         DataError: a class has fewer groups of near-duplicates than there are folds.
     """
     if n < 2:
-        raise ConfigError(f"cannot make {n} folds", "give --folds 2 or more")
+        raise ConfigError(f"--folds {n}: the value must be at least 2", "for example, use --folds 5")
     fold_of = assign(pairs, _groups(pairs, labels, n), (1 / n,) * n, seed)
     splits = []
     for fold in range(n):

@@ -223,7 +223,7 @@ def read_base(config: Path | None, command: str) -> tuple[TrainConfig, Mapping[s
 def ablation_subject(
     checkpoint: Path, runtime: RuntimeConfig, data: Mapping[str, Any] | None = None, split: str | None = None
 ) -> dict[str, Any]:
-    """Convert the arguments of an ablation to plain values, from which it can be resumed."""
+    """Convert the arguments of an ablation to plain values, from which the ablation can be resumed."""
     return {
         "checkpoint": str(checkpoint.absolute()),
         "data": None if data is None else {**data, "data": _place(data["data"])},

@@ -92,14 +92,14 @@ class EpochBatches(Sampler[list[int]]):
 
 
 class _BatchDataset(Dataset[Any]):
-    """A data set for PyTorch that makes a whole batch at once. So reading and padding are done once per batch."""
+    """A data set for PyTorch that reads and pads a whole batch at once."""
 
     def __init__(self, table: Table, sampler: EpochBatches) -> None:
         self.table = table
         self.sampler = sampler
 
     def __getitems__(self, rows: list[int]) -> Batch:
-        """Make the batch of these rows. A row `~n` is a filler: a copy of pair n with an unknown class."""
+        """Make the batch of these rows. In a filler batch, each row is `~n`: a copy of pair n with an unknown class."""
         batch = self.table.batch([max(row, ~row) for row in rows], self.sampler.epoch)
         return batch._replace(target=torch.full_like(batch.target, -1)) if rows[0] < 0 else batch
 

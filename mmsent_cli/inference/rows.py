@@ -48,7 +48,7 @@ class Shard:
         shard = cls(*map(int, written.groups())) if written else None
         if shard is None or not 1 <= shard.number <= shard.count:
             raise ConfigError(
-                f"--shard {shlex.quote(text)}: the value must be I/N, with a part I from 1 to N",
+                f"--shard {shlex.quote(text)}: the value must be I/N, where I is between 1 and N",
                 "for example, use --shard 1/8",
             )
         return shard

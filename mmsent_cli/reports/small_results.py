@@ -111,7 +111,7 @@ BAR_COLUMNS = 30
 
 
 def print_predict(result: PredictResult, next_commands: Iterable[str] = ()) -> None:
-    """Print a finished prediction and the commands to suggest on stdout."""
+    """Print on stdout what a finished prediction did, and the suggested next commands."""
     console = out()
     console.print(facts_table(_facts(result)))
     if result.prediction is None:

@@ -231,7 +231,7 @@ def require_foldable(config: TrainConfig, model: ResolvedModel) -> None:
         }
         if used := [option for option, value in needing.items() if value]:
             raise ConfigError(
-                f"{', '.join(used)}: --folds is needed, since an ensemble is fit on out-of-fold predictions",
+                f"{', '.join(used)} cannot be used without --folds, which give the ensemble its training data",
                 f"add --folds 5, or leave out {', '.join(used)}",
             )
     elif processes.count() > 1:

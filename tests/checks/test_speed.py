@@ -56,3 +56,9 @@ def test_a_measurement_ends_when_its_time_is_up(monkeypatch, tmp_path):
     (timing,) = [one for one in result.checks if one.check == "expected time"]
     assert (timing.level, result.minutes, result.predicted_per_second) == ("warning", {}, {})
     assert result.can_train
+
+
+def test_a_device_that_cannot_be_opened_stops_training_and_so_is_an_error(tmp_path):
+    result = machine.check_machine(RuntimeConfig(device="cuda:99", offline=True, cache_dir=str(tmp_path)), tmp_path)
+    (timing,) = [one for one in result.checks if one.check == "expected time"]
+    assert (timing.level, result.can_train) == ("error", False)

@@ -368,6 +368,14 @@ def test_bad_json_lines_are_refused_with_file_and_line(tmp_path, line):
         labelled_rows(locate(str(path)), COLUMNS)
 
 
+def test_each_broken_line_of_json_lines_is_named_even_the_first_two(tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    path.write_text('{"guid": 1, "text": "a"\n{"guid"\n{"guid": 3, "text": "c", "image": "c.jpg", "tag": "positive"}\n')
+    with pytest.raises(DataError, match=r"pairs\.jsonl:1: .*pairs\.jsonl:2: ") as caught:
+        labelled_rows(locate(str(path)), DataConfig())
+    assert caught.value.message.startswith("2 of 3 rows have errors")
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_a_manifest_of_noise_is_an_expected_failure(tmp_path, kind):
     path = tmp_path / f"pairs.{kind}"

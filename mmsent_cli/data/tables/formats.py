@@ -179,6 +179,7 @@ def _open(path: Path) -> tuple[Any, Any]:
 
 
 HINT = "write an array of objects, or one object per line"
+LINES_SUFFIXES = (".jsonl", ".ndjson")
 BETWEEN = re.compile(r"[,\s]*")
 KEY = "id"
 """Name of the column for the keys of a JSON object whose values are the rows."""
@@ -212,9 +213,17 @@ def _objects(file: TextFile, report: Report) -> Iterator[tuple[str, dict[str, An
 
 
 def _is_by_line(file: TextFile) -> bool:
-    """Return True for JSON lines: of the first two lines with content, one is an object and the first is not `[`."""
+    """Return True if a file has one object per line, by its first two lines with content.
+
+    One of them must be an object. In a file called `.jsonl` or `.ndjson`, both may have errors, but both must begin as
+    objects do.
+    """
     filled = [line.strip("\ufeff\0 \t\r\n") for line in islice(filter(str.strip, file.lines()), 2)]
-    return len(filled) > 1 and filled[0] != "[" and any(isinstance(_value(line), dict) for line in filled)
+    if len(filled) < 2 or filled[0] in ("[", "{"):
+        return False
+    if any(isinstance(_value(line), dict) for line in filled):
+        return True
+    return file.path.suffix.lower() in LINES_SUFFIXES and all(line.startswith("{") for line in filled)
 
 
 def _value(line: str) -> Any:

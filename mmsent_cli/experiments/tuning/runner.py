@@ -184,8 +184,8 @@ RATE_DIGITS = 12
 class Search:
     """The trials of a tuning.
 
-    There are three strategies. `sequence` first tries several learning rates with the first weight decay: the given
-    rates, multiplied by each factor. Then it tries the other weight decays with the best rates. If no encoder is
+    There are three strategies. `sequence` first multiplies the learning rates of the plan by each factor in `rates`,
+    with the first weight decay. Then it tries the other weight decays with the best rates. If no encoder is
     trained, only the learning rate of the head is multiplied. `grid` tries every combination of the space. `tpe` tries
     settings that a sampler chooses.
 
