@@ -73,7 +73,7 @@ def test_a_shard_is_resumed_as_itself(ready, monkeypatch):
     assert predict("out.csv", "--shard", "2/2", "--resume")[1] == whole
 
 
-@pytest.mark.parametrize("written", ["0/2", "3/2", "1/0", "1", "a/b", "1/2/3", "-1/2", "1 / 2", ""])
+@pytest.mark.parametrize("written", ["0/2", "3/2", "1/0", "1", "a/b", "1/2/3", "-1/2", "1 / 2", "１/２"])
 def test_what_is_no_shard(ready, written):
     assert_refused(mmsent("predict", "--data", "new.csv", "--out", "out.csv", "--shard", written), "--shard", "I/N")
     assert not Path("out.csv").exists()
