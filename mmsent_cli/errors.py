@@ -9,7 +9,7 @@ COLUMN = re.compile(r"(?<![\w-])--(\w+)-column (?!(?:and|or|if)\b)('[^']*'|[\w.â
 VALUE = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*) (?:(\d(?:[\d.e+-]*\d)?)(?!\w)|([a-z][\w-]*)(?=\)))")
 OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9-]*)")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Characters that change the state of a terminal, such as its colors; but not line ends and tabs."""
+"""Characters that change the state of a terminal, such as its colors. `\\n` and the tab do not belong to them."""
 SHOWN_PROBLEMS = 5
 SHOWN_NAMES = 20
 SHOWN_CHARACTERS = 60

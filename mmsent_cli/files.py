@@ -129,10 +129,19 @@ def read_plain(path: Path) -> bytes:
     Raises:
         OSError: the file cannot be read, or is a pipe or device, whose reading might never end.
     """
+    require_plain(path)
+    return path.read_bytes()
+
+
+def require_plain(path: Path) -> None:
+    """Check that a path that is to be read is no pipe and no device.
+
+    Raises:
+        OSError: it is one, or does not exist.
+    """
     kind = stat.S_IFMT(path.stat().st_mode)
     if kind not in (stat.S_IFREG, stat.S_IFDIR):
         raise OSError(errno.EINVAL, f"it is {KINDS[kind]}, not a file")
-    return path.read_bytes()
 
 
 def default_cache_dir(given: str | None = None) -> Path:

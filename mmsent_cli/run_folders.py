@@ -415,7 +415,7 @@ def _known_runs(runs_dir: Path, wanted: str, file: str) -> str:
     """Make a hint that lists runs which contain `file`: names similar to `wanted`, or else the newest runs."""
     names = _names(runs_dir, file)[::-1]
     if not names:
-        return f"the folder {runs_dir} contains no such runs; a run is made by mmsent train"
+        return f"the folder {runs_dir} contains no run with a model yet; mmsent train makes one"
     near = [name for name in names if wanted in name] or get_close_matches(wanted, names, SHOWN_RUNS, NEAR)
     if near:
         return f"did you mean {' or '.join(near[:SHOWN_RUNS])}?"

@@ -263,7 +263,7 @@ def _caches(facts: MachineFacts) -> CheckOutcome:
     )
 
 
-RULE = "warning if it cannot be measured"
+RULE = "error if the device cannot be used, warning if the time cannot be measured"
 
 
 def check_machine(

@@ -6,7 +6,7 @@ they do not override the settings of `--config` and `--preset`.
 """
 
 import inspect
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import Field, fields
 from pathlib import Path
@@ -27,6 +27,7 @@ from mmsent_cli.config.command_settings import (
 from mmsent_cli.errors import ConfigError
 from mmsent_cli.extras import require_for_options
 
+EMPTY_HINT = "write a value, or leave it out; check the variables of the command line"
 LIST = "A,B,..."
 """What `--help` shows for a comma-separated list."""
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
@@ -94,7 +95,12 @@ class SwitchHelp(TyperCommand):
         Raises:
             ConfigError: a value is empty, as from a shell variable that is not set, and has no meaning.
         """
-        _require_values(args, {name for param in self.params if _may_be_empty(param) for name in param.opts})
+        typed, _, _ = self.make_parser(ctx).parse_args(list(args))
+        for param in self.params:
+            value = typed.get(param.name)
+            if "" in (value if isinstance(value, list | tuple) else (value,)) and not _may_be_empty(param):
+                what = f"{param.opts[-1]}: the value" if param.param_type_name == "option" else "an argument"
+                raise ConfigError(f"{what} is empty", EMPTY_HINT)
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:
@@ -105,16 +111,6 @@ class SwitchHelp(TyperCommand):
 def _may_be_empty(param: Any) -> bool:
     """Return True for a text, for a list, and for a column that a table does not have."""
     return param.metavar == LIST or param.name == "text" or param.name.endswith("_column")
-
-
-def _require_values(args: Sequence[str], may_be_empty: Collection[str]) -> None:
-    before = ""
-    for arg in args:
-        name, sign, value = arg.partition("=") if arg.startswith("--") else (before, "", arg)
-        if not value and (sign or not arg) and name not in may_be_empty:
-            what = f"{name}: the value is empty" if name.startswith("-") else "an argument is empty"
-            raise ConfigError(what, "write a value, or leave it out; check the variables of the command line")
-        before = arg
 
 
 class SwitchHelpGroup(TyperGroup):

@@ -6,6 +6,7 @@ training, `None` means that the default depends on the encoders. `defaults.resol
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -91,8 +92,8 @@ class DataConfig:
         labels = self.labels or ()
         doubled = [label for place, label in enumerate(labels) if label in labels[:place]]
         strange = [part for part in self.label_map or () if not re.fullmatch(r"\s*[^=\s][^=\n]*=\s*[^=\s].*", part)]
-        old = [part.partition("=")[0].strip() for part in dict.fromkeys(self.label_map or ())]
-        renamed = [label for place, label in enumerate(old) if label in old[:place]]
+        names = {tuple(side.strip() for side in part.split("=", 1)) for part in self.label_map or ()}
+        renamed = sorted(old for old, count in Counter(each[0] for each in names).items() if count > 1)
         raise_if(
             self,
             (self.limit is not None and self.limit < 2, "limit must be at least 2"),

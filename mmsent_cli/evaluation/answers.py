@@ -99,8 +99,7 @@ def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
         DataError: the file cannot be read, contains no true labels although `dataset` is None, or contains an unknown
             label; or fewer than two pairs have both a true label and a prediction.
     """
-    rows = read_prediction_file(path)
-    notes: list[str] = []
+    rows, notes = read_prediction_file(path)
     if dataset is None:
         true = {row.guid: row.tag for row in rows if row.tag is not None}
         if not true:
@@ -111,7 +110,7 @@ def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
     else:
         _require_predictions(path, rows, Path(dataset.source))
         true, labels = {pair.guid: pair.tag for pair in dataset.pairs}, dataset.labels
-        notes = [*dataset.notes, *dataset.problems]
+        notes = [*dataset.notes, *dataset.problems, *notes]
     both = [row for row in rows if row.guid in true and row.predicted]
     if len(both) < 2:
         shown = f"such as {rows[0].guid!r} in {path.name} and {next(iter(true))!r} in the pairs"
@@ -146,8 +145,10 @@ def _classes(rows: Sequence[Row], true: Iterable[str]) -> tuple[str, ...]:
     """Return the class names: those of the probabilities, else the labels that occur, sorted."""
     occurring = {*true, *(row.predicted for row in rows if row.predicted)}
     named = [name for name in rows[0].shares if all(np.isfinite(row.shares.get(name, np.nan)) for row in rows)]
-    is_whole = occurring <= set(named) and are_probabilities(shares_of(rows, named)).all()
-    return tuple(named) if is_whole else tuple(sorted(occurring))
+    for count in range(len(named), 0, -1):  # behind the probabilities, there may be other numbers
+        if occurring <= set(named[:count]) and are_probabilities(shares_of(rows, named[:count])).all():
+            return tuple(named[:count])
+    return tuple(sorted(occurring))
 
 
 def _require_predictions(path: Path, rows: Sequence[Row], source: Path) -> None:

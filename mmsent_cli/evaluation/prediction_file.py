@@ -1,6 +1,5 @@
 """Read a prediction file: the labels that a model predicted, one row for each pair, written by any program."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,11 @@ from mmsent_cli.errors import DataError, counted, listed, summarize
 from mmsent_cli.inference.rows import FORMS, PROBABILITY
 
 SHOWN_FORMATS = "rows guid,tag as mmsent predict writes them, or guid,tag,predicted as in val_predictions.csv"
-GUID, PREDICTED, PROBABILITIES = "guid", "predicted", "probabilities"
-ANSWERS = ("tag", "label", "prediction", "pred")
-"""Names of the column with the predicted labels, if there is no column `predicted`."""
-TRUTHS = ("tag", "label")
-"""Names of the column with the true labels, if there is a column `predicted`."""
-KNOWN = (GUID, PREDICTED, *ANSWERS)
+GUID, PROBABILITIES, MISSING = "guid", "probabilities", "missing"
+PREDICTIONS = ("predicted", "prediction", "pred")
+LABELS = ("tag", "label")
+"""Names of the column with the predicted labels. If there is a column of `PREDICTIONS`, it has the true labels."""
+KNOWN = (GUID, *PREDICTIONS, *LABELS)
 SURE = 1e-3
 """The probabilities of a row may sum to 1 plus or minus this number, since files have six decimals or fewer."""
 TIE = 2e-6
@@ -37,9 +35,9 @@ class Row:
     Attributes:
         where: the file with the line number.
         guid: the name of the pair.
-        tag: the true label; None if the file has none.
+        tag: the true label; None if the row has none.
         predicted: the predicted label; empty if the model gave none.
-        shares: the cells that may be probabilities, by column name; NaN if a cell is not a number.
+        shares: the cells that may be probabilities, by class name; NaN if a cell is not a number.
     """
 
     where: str
@@ -51,32 +49,33 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """The numbers of the columns, counted from 0. `shares` has those of all other columns, by name."""
+    """The numbers of the columns, counted from 0. `others` are all columns that may have probabilities."""
 
     guid: int
     answer: int
     truth: int | None
-    shares: Mapping[str, int]
+    others: Sequence[tuple[str, int]]
 
 
 def is_prediction_file(path: Path) -> bool:
-    """Return True if a path exists and has the suffix of a table or of a file that `predict` writes."""
+    """Return True if a path is no folder, exists, and has the suffix of a table or of a file that `predict` writes."""
     name = path.name.lower().removesuffix(".gz")
-    return Path(name).suffix in (*SUFFIXES, *filter(None, FORMS)) and path.exists()
+    return Path(name).suffix in (*SUFFIXES, *filter(None, FORMS)) and path.exists() and not path.is_dir()
 
 
-def read_prediction_file(path: Path) -> list[Row]:
+def read_prediction_file(path: Path) -> tuple[list[Row], list[str]]:
     """Read all rows of a prediction file: a table of any format, delimiter and encoding.
 
-    Columns are found by name: `guid` (or a usual name such as `id`), and `predicted`, or else the first of `ANSWERS`.
-    Every other column may have the probabilities of a class.
+    Columns are found by name: `guid` (or a usual name such as `id`), and a column of `PREDICTIONS`, or else of
+    `LABELS`. The other columns may have the probabilities of a class.
+
+    Returns:
+        The rows, and notes on how they were read.
 
     Raises:
         DataError: the file is not a table with these columns, has no rows, or has a row without guid, with a repeated
             guid, or with the wrong number of cells.
     """
-    if not path.is_file():
-        raise DataError(f"{path} is not a plain file", f"give a file with {SHOWN_FORMATS}")
     table = open_table(path, known=KNOWN)
     if not table.decision.decided:
         raise DataError(f"{path} is not UTF-8, and has too little text to find its encoding", "save it as UTF-8")
@@ -97,8 +96,9 @@ def read_prediction_file(path: Path) -> list[Row]:
         raise DataError(summarize(report.problems), "correct these rows; each pair needs one row")
     if not rows:
         raise DataError(f"{path} has no predictions", f"give a file with {SHOWN_FORMATS}")
-    _require_different(path, table.columns, rows)
-    return rows
+    _require_different(path, table.columns, places, rows)
+    _, *notes = report.notes(path.name)
+    return rows, [*table.notes, *notes]
 
 
 def probabilities_of(rows: Sequence[Row], labels: Sequence[str], name: str) -> tuple[np.ndarray | None, list[str]]:
@@ -118,9 +118,10 @@ def probabilities_of(rows: Sequence[Row], labels: Sequence[str], name: str) -> t
     shares = shares_of(rows, labels)
     is_sound = are_probabilities(shares)
     if not is_sound.all():
-        first = rows[int(np.argmin(is_sound))].where
-        what = f"not all of {', '.join(labels)}, or numbers below 0, or a sum other than 1"
-        return None, [f"{name}: the probabilities are not used, since {first} has {what}"]
+        first = int(np.argmin(is_sound))
+        return None, [
+            f"{name}: the probabilities are not used, since {rows[first].where} {_flaw(shares[first], labels)}"
+        ]
     given = shares[np.arange(len(rows)), [labels.index(row.predicted) for row in rows]]
     differs = np.flatnonzero(shares.max(axis=1) - given > TIE)
     if not differs.size:
@@ -141,6 +142,14 @@ def are_probabilities(shares: np.ndarray) -> np.ndarray:
     return (shares >= 0).all(axis=1) & (np.abs(shares.sum(axis=1) - 1) <= SURE)
 
 
+def _flaw(shares: np.ndarray, labels: Sequence[str]) -> str:
+    """Describe why the numbers of a row [C] are no probabilities."""
+    lacking = [label for label, share in zip(labels, shares, strict=True) if not np.isfinite(share)]
+    if lacking:
+        return f"has no probability of {lacking[0]}"
+    return "has a negative number" if (shares < 0).any() else f"has the sum {shares.sum():.4g}"
+
+
 def _records(table: Table, report: Report) -> Iterator[Record]:
     """Yield the rows that are not blank. Of a Parquet data set in several files, only the named file is read."""
     is_parquet = table.form == "parquet"
@@ -151,22 +160,34 @@ def _records(table: Table, report: Report) -> Iterator[Record]:
 def _places(path: Path, columns: Sequence[str]) -> _Places:
     """Find the columns by their names."""
     names = [column.strip().casefold() for column in columns]
+    if names[0] == GUID and names[1:2] and names[1] in LABELS and names[2:3] == [MISSING]:  # written by `predict`
+        return _Places(0, 1, None, list(_numbered(columns))[3:])
     guid = names.index(GUID) if GUID in names else next(iter(candidates_of(columns, GUID)), None)
-    answers = (PREDICTED,) if PREDICTED in names else ANSWERS
-    answer = next((place for place, name in enumerate(names) if name in answers and place != guid), None)
-    if guid is None or answer is None:
-        lacking = " and ".join(
-            name for name, place in (("guid", guid), ("tag, label or predicted", answer)) if place is None
-        )
+    predictions, labels = (
+        [place for place, name in enumerate(names) if name in wanted] for wanted in (PREDICTIONS, LABELS)
+    )
+    found = predictions or labels
+    if guid is None or not found:
+        lacking = [
+            name for name, is_found in ((GUID, guid is not None), ("predicted, tag or label", found)) if not is_found
+        ]
         raise DataError(
-            f"{path} is not a prediction file: it has no column {lacking}; its columns are {listed(columns)}",
+            f"{path} is not a prediction file: it has no column {' and '.join(lacking)}; "
+            f"its columns are {listed(columns)}",
             f"give a file with {SHOWN_FORMATS}",
         )
-    is_truth = names[answer] == PREDICTED
-    truth = next((place for place, name in enumerate(names) if is_truth and name in TRUTHS), None)
-    own = (guid, answer, truth)
-    shares = {name.removeprefix(PROBABILITY): place for place, name in enumerate(columns) if place not in own}
-    return _Places(guid, answer, truth, shares)
+    if not predictions and len({names[place] for place in labels}) > 1:
+        raise DataError(
+            f"{path} has the columns tag and label, so it is not clear which one was predicted",
+            "rename the column with the predicted labels to predicted",
+        )
+    truth = labels[0] if predictions and labels else None
+    own = (guid, found[0], truth)
+    return _Places(guid, found[0], truth, [(name, place) for name, place in _numbered(columns) if place not in own])
+
+
+def _numbered(columns: Sequence[str]) -> Iterator[tuple[str, int]]:
+    return ((column.strip(), place) for place, column in enumerate(columns))
 
 
 def _row(where: str, cells: Sequence[Any], places: _Places) -> Row:
@@ -175,18 +196,26 @@ def _row(where: str, cells: Sequence[Any], places: _Places) -> Row:
     Raises:
         ValueError: the guid or a label is neither a text nor a number.
     """
-    truth = None if places.truth is None else name_of(cells[places.truth], "true label") or None
-    shares = {name: cells[place] for name, place in places.shares.items()}
-    nested = shares.pop(PROBABILITIES, None)
-    if isinstance(nested, Mapping):
-        shares |= {str(name): share for name, share in nested.items()}
     return Row(
         where=where,
         guid=name_of(cells[places.guid], "guid"),
-        tag=truth,
+        tag=None if places.truth is None else name_of(cells[places.truth], "true label") or None,
         predicted=name_of(cells[places.answer], "predicted label"),
-        shares={name: _number(share) for name, share in shares.items()},
+        shares={name: _number(share) for name, share in _shares(cells, places).items()},
     )
+
+
+def _shares(cells: Sequence[Any], places: _Places) -> dict[str, Any]:
+    """Return the cells that may be probabilities, by class name.
+
+    These are the values of an object `probabilities`, else the columns whose names begin with `probability_`, else all
+    other columns.
+    """
+    others = {name: cells[place] for name, place in places.others}
+    if isinstance(nested := others.get(PROBABILITIES), Mapping):
+        return {str(name): share for name, share in nested.items()}
+    prefixed = {name.removeprefix(PROBABILITY): cell for name, cell in others.items() if name.startswith(PROBABILITY)}
+    return prefixed or others
 
 
 def _number(cell: Any) -> float:
@@ -197,15 +226,17 @@ def _number(cell: Any) -> float:
         return float("nan")
 
 
-def _require_different(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    """Check that no column name is repeated. A class may be called like one of the other columns, such as `tag`.
+def _require_different(path: Path, columns: Sequence[str], places: _Places, rows: Sequence[Row]) -> None:
+    """Check that no used column is repeated. A class may be called like one of the other columns, such as `tag`.
 
     Raises:
-        DataError: a name is repeated.
+        DataError: the name of a used column is repeated.
     """
     labels = {row.predicted for row in rows} | {row.tag for row in rows}
-    counts = Counter(column.strip().removeprefix(PROBABILITY) for column in columns if column.strip())
-    twice = [name for name, count in counts.items() if count > 1 + (name in KNOWN and name in labels)]
-    if twice:
-        numbers = [str(number) for number, column in enumerate(columns, 1) if column.strip() == twice[0]]
-        raise DataError(f"{path}: columns {' and '.join(numbers)} are both called {twice[0]!r}", "rename one of them")
+    used = [columns[place].strip() for place in (places.guid, places.answer, places.truth) if place is not None]
+    others = [name for name, _ in places.others]
+    for name in dict.fromkeys([*used, *others]):
+        is_class = name in labels
+        if others.count(name) > is_class and (is_class or name in used):
+            numbers = [str(number) for number, column in enumerate(columns, 1) if column.strip() == name]
+            raise DataError(f"{path}: columns {' and '.join(numbers)} are both called {name!r}", "rename one of them")

@@ -34,7 +34,7 @@ from mmsent_cli.reports.progress_rows import (
     model_line,
     model_table,
 )
-from mmsent_cli.reports.tables import err
+from mmsent_cli.reports.tables import cell, err
 from mmsent_cli.results import EpochResult
 
 NAME_COLUMNS = 30
@@ -320,7 +320,7 @@ class ProgressView:
     def _print(self, line: str) -> None:
         if self._heartbeat:
             self._heartbeat.spoke()
-        self._console.print(Text(line), soft_wrap=True)
+        self._console.print(cell(line), soft_wrap=True)
 
 
 def _show_cursor() -> None:

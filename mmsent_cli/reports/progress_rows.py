@@ -4,11 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from rich.table import Table
-from rich.text import Text
 
 from mmsent_cli.progress import ModelDone, Stage, Step
 from mmsent_cli.reports.format import LOSSES, counted, duration, percent
-from mmsent_cli.reports.tables import figures_table
+from mmsent_cli.reports.tables import cell, figures_table
 from mmsent_cli.results import EpochResult
 
 SILENT_SECONDS = 30.0
@@ -131,7 +130,7 @@ def model_line(model: FinishedModel, number: int, total: int) -> str:
 
 
 def _with_foot(table: Table, foot: str) -> Table:
-    table.caption, table.caption_justify = Text(foot), "left"
+    table.caption, table.caption_justify = cell(foot), "left"
     return table
 
 

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mmsent_cli.errors import printable
+from mmsent_cli.errors import CONTROL, printable
 from mmsent_cli.reports.blocks import Grid
 
 UNLIMITED = 100_000
@@ -76,7 +76,8 @@ def print_json(result: Any) -> None:
     plain = asdict(result) if is_dataclass(result) and not isinstance(result, type) else result
     is_unicode = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
     text = json.dumps(_finite(plain), indent=2, ensure_ascii=not is_unicode)
-    out().print(text, soft_wrap=True, markup=False)
+    safe = CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    out().print(safe, soft_wrap=True, markup=False)
 
 
 def notice(text: str) -> None:

@@ -4,8 +4,6 @@ A key may contain fields. The fields `{n}`, `{n1}`, … match a number. The fiel
 any text within a sentence. All other fields match a text without semicolons. The texts in the fields are translated
 too. A text that is not in the table is divided into sentences and clauses. If these are not in the table either, they
 stay English.
- that is not in the table is divided into sentences and clauses. If these are not in the table either, they stay
-English.
 
 Chosen: translating the finished texts, since notes come from results, which are English in `result.json`. Rejected:
 gettext calls around each text, which cannot translate such notes.

@@ -1,4 +1,4 @@
-"""`mmsent compare`: runs, checkpoints and files of predictions."""
+"""`mmsent compare`: runs, checkpoints and prediction files."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""`mmsent evaluate`: a checkpoint or a file of predictions, on its own pairs or on others."""
+"""`mmsent evaluate`: a checkpoint or a prediction file, on its own pairs or on others."""
 
 import json
 import shutil

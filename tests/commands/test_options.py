@@ -192,6 +192,7 @@ def test_the_help_of_a_switch_shows_no_value(command):
         (["predict", "--out", "", "--force"], "--out"),
         (["predict", "--text", "", "--checkpoint", ""], "--checkpoint"),
         (["evaluate", ""], "an argument"),
+        (["compare", "--json", "", "b"], "an argument"),
         (["runs", "show", ""], "an argument"),
     ],
 )
@@ -212,6 +213,18 @@ def test_a_wrong_value_is_shown_as_typed_in_a_shell(value):
     assert_refused(CliRunner().invoke(mmsent, ["train", "--device", value]), f"--device '{value}': the value must be")
 
 
-@pytest.mark.parametrize("value", ["=b", "a", "a=", "a= ", "a=b,a=c", "\n=b"])
-def test_a_label_map_gives_each_label_one_name(value):
-    assert_refused(CliRunner().invoke(mmsent, ["train", "--label-map", value]), "--label-map", "the value")
+@pytest.mark.parametrize("value", ["=b", "a", "a=", "a= ", "\n=b"])
+def test_a_label_map_names_a_label_and_its_new_name(value):
+    assert_refused(
+        CliRunner().invoke(mmsent, ["train", "--label-map", value]), "--label-map", "must have the form OLD=NEW"
+    )
+
+
+def test_a_label_map_gives_each_label_one_name():
+    refused = CliRunner().invoke(mmsent, ["train", "--label-map", "a=b,a =c,a=d,x=b"])
+    assert_refused(refused, "the value contains 'a' twice, with different new names")
+    assert build(DataConfig, {"label_map": "a=b,a =b,c=b"}).label_map
+
+
+def test_a_text_may_look_like_an_empty_option():
+    assert_refused(CliRunner().invoke(mmsent, ["predict", "--text", "--great day="]), "no trained model")

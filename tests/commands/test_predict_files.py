@@ -32,7 +32,7 @@ def predict(out, *arguments):
 
 
 def in_columns(path):
-    """A file of predictions in the names of Parquet; the readers know the form by the ending alone."""
+    """A prediction file in the names of Parquet; the readers know the form by the ending alone."""
     if path.endswith(".parquet"):
         return pd.read_parquet(path)
     if path.endswith(".jsonl"):

@@ -368,6 +368,21 @@ def test_bad_json_lines_are_refused_with_file_and_line(tmp_path, line):
         labelled_rows(locate(str(path)), COLUMNS)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"guid": 1, "text": "a", "image": "a.jpg"},\n{"guid": 2, "text": "b", "image": "b.jpg"},\n',
+        '{"guid": 1, "text": "a", "image": "a.jpg"} {"guid": 2, "text": "b", "image": "b.jpg"}\n',
+        '{"1":\n{"text": "a", "image": "a.jpg"},\n"2": {"text": "b", "image": "b.jpg"}}\n',
+        '{\n"guid": 1, "text": "a", "image": "a.jpg"}\n{\n"guid": 2, "text": "b", "image": "b.jpg"}\n',
+    ],
+)
+def test_objects_that_are_not_one_a_line_are_read_from_json_lines_too(tmp_path, content):
+    (tmp_path / "pairs.jsonl").write_text(content)
+    rows = unlabelled_rows(locate(str(tmp_path / "pairs.jsonl")), DataConfig())
+    assert [(row.guid, row.text) for row in rows] == [("1", "a"), ("2", "b")]
+
+
 def test_each_broken_line_of_json_lines_is_named_even_the_first_two(tmp_path):
     path = tmp_path / "pairs.jsonl"
     path.write_text('{"guid": 1, "text": "a"\n{"guid"\n{"guid": 3, "text": "c", "image": "c.jpg", "tag": "positive"}\n')

@@ -1,4 +1,4 @@
-"""Files of predictions: which forms are read, and what is refused."""
+"""Prediction files: which forms are read, and what is refused."""
 
 import json
 import os
@@ -124,17 +124,63 @@ def test_a_label_without_the_highest_probability_is_noted(tmp_path):
     assert [note for note in answers.notes if "in 1 row, such as p.csv:3" in note]
 
 
-def test_classes_without_a_prediction_are_known_from_the_probabilities(tmp_path):
-    path = written(
-        tmp_path / "p.csv", "guid,tag,predicted,b,a,score", "0,a,a,0.1,0.9,7", "1,a,,0.5,0.5,8", "2,a,a,0,1,9"
-    )
-    assert read_answers(path).labels == ("a",)  # the column score is no class, so the sum is not 1
-    path = written(
-        tmp_path / "p.csv", "guid,tag,predicted,b,a,note", "0,a,a,0.1,0.9,x", "1,a,,0.5,0.5,y", "2,a,a,0,1,z"
-    )
-    answers = read_answers(path)
+@pytest.mark.parametrize("extra", ["7,8,9", "x,y,z", ",,"])
+def test_classes_without_a_prediction_are_known_from_the_probabilities(tmp_path, extra):
+    shares = zip(("0.1,0.9", "0.5,0.5", "0,1"), extra.split(","), strict=True)
+    rows = [f"{number},a,{'' if number == 1 else 'a'},{share},{more}" for number, (share, more) in enumerate(shares)]
+    answers = read_answers(written(tmp_path / "p.csv", "guid,tag,predicted,b,a,more", *rows))
     assert answers.labels == ("b", "a")
     assert answers.probabilities.tolist() == [[0.1, 0.9], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    "shares", [{"probabilities": {"b": 0.1, "a": 0.9}}, {"probability_b": 0.1, "probability_a": 0.9}]
+)
+def test_named_probabilities_are_not_mixed_with_other_numbers(tmp_path, shares):
+    rows = [{"guid": guid, "tag": "a", "predicted": "a", "confidence": 0.9, "a": 3, **shares} for guid in (0, 1)]
+    answers = read_answers(written(tmp_path / "p.jsonl", *map(json.dumps, rows)))
+    assert answers.labels == ("b", "a")
+    assert answers.probabilities.tolist() == [[0.1, 0.9]] * 2
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("name", ["missing", "predicted", "prediction", "label", "tag", "guid", "probabilities"])
+def test_predictions_of_a_class_called_like_a_column_are_read(tmp_path, suffix, name):
+    file, labels = PredictionFile(out=tmp_path / f"p{suffix}", has_probabilities=True), (name, "other")
+    with open_rows(file, labels, ((), iter(())), PredictedBy(run="r", checkpoint_digest="d", mmsent="1")) as rows:
+        for guid, share in enumerate((0.7, 0.2)):
+            shares = {name: share, "other": 1 - share}
+            rows.write(Prediction(guid=str(guid), tag=max(shares, key=shares.get), probabilities=shares), True)
+    data = replace(PAIRS, pairs=tuple(replace(pair, tag=name) for pair in PAIRS.pairs[:2]), labels=labels)
+    answers = read_answers(file.out, data)
+    assert (answers.predicted.tolist(), answers.true.tolist()) == ([0, 1], [0, 0])
+    assert np.allclose(answers.probabilities, [[0.7, 0.3], [0.2, 0.8]])
+
+
+@pytest.mark.parametrize("name", ["predicted", "prediction", "pred"])
+def test_labels_beside_predictions_are_the_true_ones_in_any_order(tmp_path, name):
+    rows = ["0,negative,positive", "1,positive,positive"]
+    for header in (f"guid,label,{name}", f"guid,tag,{name}"):
+        answers = read_answers(written(tmp_path / "p.csv", header, *rows))
+        assert (answers.true.tolist(), answers.predicted.tolist()) == ([0, 1], [1, 1])
+    turned = read_answers(
+        written(tmp_path / "p.csv", f"guid,{name},label", "0,positive,negative", "1,positive,positive")
+    )
+    assert turned.true.tolist() == [0, 1]
+
+
+def test_what_was_read_otherwise_is_noted(tmp_path):
+    answers = read_answers(
+        written(tmp_path / "p.csv", "guid,tag,text", '0,negative,"a', "1,neutral,b", "2,neutral,c"), PAIRS
+    )
+    assert [note for note in answers.notes if "p.csv:2" in note and "quote" in note]
+
+
+def test_columns_that_are_not_used_may_be_repeated(tmp_path):
+    path = written(
+        tmp_path / "p.csv", "guid,tag,note,note,probability_neutral,neutral", "0,neutral,a,b,1,5", "1,neutral,a,b,1,5"
+    )
+    assert read_answers(path, PAIRS).predicted.tolist() == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -151,8 +197,7 @@ def test_classes_without_a_prediction_are_known_from_the_probabilities(tmp_path)
         ("p.txt", "guid,tag,predicted\n0,positive,negative\n1,negative,positive\n2,negative,positive\n"),
         (
             "p.json",
-            '[{"guid": 0, "label": "negative"}, {"guid": 1, "label": "positive", "tag": "x"}, '
-            '{"guid": 2, "label": "positive"}]',
+            '[{"guid": 0, "label": "negative"}, {"guid": 1, "label": "positive"}, {"guid": 2, "label": "positive"}]',
         ),
         ("p.jsonl", '{"guid": 0, "tag": "negative"}\n{"guid": 1, "tag": "positive"}\n{"guid": 2, "tag": "positive"}\n'),
     ],
@@ -182,8 +227,9 @@ def test_a_class_may_be_called_like_a_column(tmp_path):
         (("guid,tag", "0,neutral", ",neutral"), "p.csv:3: the guid is empty"),
         (("guid,tag,tag", "0,neutral,neutral", "1,neutral,positive"), "columns 2 and 3 are both called 'tag'"),
         (("guid,tag,neutral,neutral", "0,neutral,1,0", "1,neutral,1,0"), "columns 3 and 4 are both called 'neutral'"),
-        (("guid,colour", "0,red"), "no column tag, label or predicted; its columns are guid, colour"),
+        (("guid,colour", "0,red"), "no column predicted, tag or label; its columns are guid, colour"),
         (("name,tag", "0,red"), "no column guid;"),
+        (("guid,tag,label", "0,neutral,negative"), "columns tag and label, so it is not clear"),
         (("guid,tag",), "no predictions"),
         (("guid,tag", "7,neutral", "8,neutral"), "0 guids"),
         (("",), "is empty"),
@@ -215,13 +261,13 @@ def test_files_that_cannot_be_read_are_refused(tmp_path, name, content, said):
         read_answers(tmp_path / name, PAIRS)
 
 
-def test_folders_and_pipes_are_refused_at_once(tmp_path):
+def test_a_pipe_is_refused_at_once_and_a_folder_is_no_file(tmp_path):
     (tmp_path / "d.csv").mkdir()
     os.mkfifo(tmp_path / "p.csv")
-    for name in ("d.csv", "p.csv"):
-        assert is_prediction_file(tmp_path / name)
-        with pytest.raises(DataError, match="not a plain file"):
-            read_answers(tmp_path / name, PAIRS)
+    assert not is_prediction_file(tmp_path / "d.csv")
+    assert is_prediction_file(tmp_path / "p.csv")
+    with pytest.raises(DataError, match="it is a pipe, not a file"):
+        read_answers(tmp_path / "p.csv", PAIRS)
 
 
 def test_a_file_without_labels_asks_for_data(tmp_path):

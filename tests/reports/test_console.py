@@ -3,7 +3,7 @@
 import pytest
 
 from mmsent_cli.reports.blocks import Grid
-from mmsent_cli.reports.tables import facts_table, notice, out, print_grid, print_notes, print_paths
+from mmsent_cli.reports.tables import facts_table, notice, out, print_grid, print_json, print_notes, print_paths
 
 LONG = "/a/long/path" * 20
 
@@ -43,6 +43,7 @@ def test_data_cannot_change_a_terminal(capsys):
     print_notes(out(), [evil])
     print_paths(out(), "Files", [evil])
     notice(evil)
+    print_json({evil: evil})
     printed = "".join(capsys.readouterr())
     assert not {"\x1b", "\x07", "\x9b", "\x7f"} & set(printed)
     assert printed.count(r"a\x1b[31m\x07\x9b2J\x7fb") >= 6

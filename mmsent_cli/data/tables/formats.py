@@ -201,10 +201,11 @@ def json_records(file: TextFile, columns: list[str], report: Report) -> Iterator
 
 def _objects(file: TextFile, report: Report) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each object with its place, `file:line` or `file[number]`. An empty line is a blank row."""
-    if _is_by_line(file):
+    rows = None if _is_by_line(file) else _whole_rows(file)
+    if rows is None:
         yield from _by_line(file, report)
         return
-    for number, row in enumerate(_rows_of(_whole(file), file.path.name), 1):
+    for number, row in enumerate(rows, 1):
         where = f"{file.path.name}[{number}]"
         if isinstance(row, dict):
             yield where, row
@@ -213,17 +214,28 @@ def _objects(file: TextFile, report: Report) -> Iterator[tuple[str, dict[str, An
 
 
 def _is_by_line(file: TextFile) -> bool:
-    """Return True if a file has one object per line, by its first two lines with content.
+    """Return True for JSON lines: of the first two lines with content, one is an object and the first is not `[`."""
+    filled = _first_lines(file)
+    return len(filled) > 1 and filled[0] != "[" and any(isinstance(_value(line), dict) for line in filled)
 
-    One of them must be an object. In a file called `.jsonl` or `.ndjson`, both may have errors, but both must begin as
-    objects do.
+
+def _first_lines(file: TextFile) -> list[str]:
+    return [line.strip("\ufeff\0 \t\r\n") for line in islice(filter(str.strip, file.lines()), 2)]
+
+
+def _whole_rows(file: TextFile) -> list[Any] | None:
+    """Return the rows of a file that is one JSON value. Return None for JSON lines whose first two lines have errors.
+
+    Raises:
+        DataError: the file is not JSON.
     """
-    filled = [line.strip("\ufeff\0 \t\r\n") for line in islice(filter(str.strip, file.lines()), 2)]
-    if len(filled) < 2 or filled[0] in ("[", "{"):
-        return False
-    if any(isinstance(_value(line), dict) for line in filled):
-        return True
-    return file.path.suffix.lower() in LINES_SUFFIXES and all(line.startswith("{") for line in filled)
+    try:
+        value = _whole(file)
+    except DataError:
+        if file.path.suffix.lower() in LINES_SUFFIXES and all(line.startswith("{") for line in _first_lines(file)):
+            return None
+        raise
+    return _rows_of(value, file.path.name)
 
 
 def _value(line: str) -> Any:

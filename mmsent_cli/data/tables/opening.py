@@ -21,7 +21,7 @@ from mmsent_cli.data.tables.formats import (
 )
 from mmsent_cli.data.tables.table import Table
 from mmsent_cli.errors import DataError
-from mmsent_cli.files import reason
+from mmsent_cli.files import reason, require_plain
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".xlsx", ".xlsm")
 SAMPLE_LINES = 200
@@ -64,6 +64,7 @@ def open_table(
         "text": lambda: _delimited(open_text(path, forced, decision), known),
     }
     try:
+        require_plain(path)
         return readers[_kind(path)]()
     except OSError as error:
         raise DataError(f"cannot read {path}: {reason(error)}", "check its permissions and its format") from error

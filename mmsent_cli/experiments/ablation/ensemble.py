@@ -164,8 +164,7 @@ def encode_folds(
     """Encode the pairs of each fold, for models, probes and a stacker that were not trained on these pairs.
 
     These are the models of the fold, probes that are fit without the fold, and a stacker that is fit on the out-of-fold
-    predictions of the other folds. So their predictions are the out-of-fold
-    predictions of the run.
+    predictions of the other folds. So their predictions are the out-of-fold predictions of the run.
 
     Returns:
         An ensemble for each fold, with the row numbers of its pairs.

@@ -245,8 +245,8 @@ class TaskList:
     def take(self, tasks: Sequence[Task]) -> "Trial | None":
         """Return a trial to train, or None if no trial is free now.
 
-        If `tasks` has a task without a trial, a trial is added for it. But the oldest waiting trial is
-        returned, which may belong to another task.
+        If `tasks` has a task without a trial, a trial is added for it. But the oldest waiting trial is returned,
+        which may belong to another task.
         """
         self._give_up_lost()
         taken = self._live()
