@@ -95,12 +95,7 @@ class SwitchHelp(TyperCommand):
         Raises:
             ConfigError: a value is empty, as from a shell variable that is not set, and has no meaning.
         """
-        typed, _, _ = self.make_parser(ctx).parse_args(list(args))
-        for param in self.params:
-            value = typed.get(param.name)
-            if "" in (value if isinstance(value, list | tuple) else (value,)) and not _may_be_empty(param):
-                what = f"{param.opts[-1]}: the value" if param.param_type_name == "option" else "an argument"
-                raise ConfigError(f"{what} is empty", EMPTY_HINT)
+        _require_values(self, ctx, args)
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:
@@ -113,8 +108,22 @@ def _may_be_empty(param: Any) -> bool:
     return param.metavar == LIST or param.name == "text" or param.name.endswith("_column")
 
 
+def _require_values(command: Any, ctx: Any, args: list[str]) -> None:
+    typed, _, _ = command.make_parser(ctx).parse_args(list(args))
+    for param in command.params:
+        value = typed.get(param.name)
+        if "" in (value if isinstance(value, list | tuple) else (value,)) and not _may_be_empty(param):
+            what = f"{param.opts[-1]}: the value" if param.param_type_name == "option" else "an argument"
+            raise ConfigError(f"{what} is empty", EMPTY_HINT)
+
+
 class SwitchHelpGroup(TyperGroup):
-    """A group of commands whose own help shows no type for options that take no value."""
+    """A group of commands. It treats its own options as `SwitchHelp` does."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words of a command line up to the name of a command; see `SwitchHelp.parse_args`."""
+        _require_values(self, ctx, args)
+        return super().parse_args(ctx, args)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the options, `--help` included."""

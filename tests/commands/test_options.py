@@ -194,6 +194,8 @@ def test_the_help_of_a_switch_shows_no_value(command):
         (["evaluate", ""], "an argument"),
         (["compare", "--json", "", "b"], "an argument"),
         (["runs", "show", ""], "an argument"),
+        (["runs", "--runs-dir", ""], "--runs-dir"),
+        (["runs", "--runs-dir=", "show"], "--runs-dir"),
     ],
 )
 def test_an_empty_value_is_named(typed, named):
