@@ -391,6 +391,13 @@ def test_each_broken_line_of_json_lines_is_named_even_the_first_two(tmp_path):
     assert caught.value.message.startswith("2 of 3 rows have errors")
 
 
+@pytest.mark.parametrize("content", ['{"guid": 1\n{"guid": 2\n', '["a"]\n["b"]\n', "[1, 2]"])
+def test_json_without_any_object_names_its_entries(tmp_path, content):
+    (tmp_path / "pairs.jsonl").write_text(content)
+    with pytest.raises(DataError, match=r"pairs\.jsonl[:\[]1\]?: .*pairs\.jsonl[:\[]2\]?: "):
+        labelled_rows(locate(str(tmp_path / "pairs.jsonl")), DataConfig())
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_a_manifest_of_noise_is_an_expected_failure(tmp_path, kind):
     path = tmp_path / f"pairs.{kind}"

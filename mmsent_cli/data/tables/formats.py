@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from mmsent_cli.data.tables.encoding import TextFile
 from mmsent_cli.data.tables.table import Record, Report
-from mmsent_cli.errors import DataError, counted
+from mmsent_cli.errors import DataError, counted, summarize
 from mmsent_cli.files import reason
 
 BROKEN = (
@@ -186,10 +186,17 @@ KEY = "id"
 
 
 def json_columns(file: TextFile) -> list[str]:
-    """Return the keys of all objects, in the order in which they first occur."""
+    """Return the keys of all objects, in the order in which they first occur.
+
+    Raises:
+        DataError: the file is not JSON, or each entry has an error.
+    """
     found: dict[str, None] = {}
-    for _, values in _objects(file, Report()):
+    report = Report()
+    for _, values in _objects(file, report):
         found.update(dict.fromkeys(values))
+    if report.problems and not found:
+        raise DataError(summarize(report.problems), HINT)
     return list(found)
 
 
