@@ -54,7 +54,7 @@ PANELS: dict[type, str] = {
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output")]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", help="Print only the result and errors, but no progress and no notes"),
+    typer.Option("--quiet", "-q", help="Print only the result and errors, without progress and other messages"),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite output files that exist")]
 Checkpoint = Annotated[
