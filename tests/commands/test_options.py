@@ -228,5 +228,6 @@ def test_a_label_map_gives_each_label_one_name():
     assert build(DataConfig, {"label_map": "a=b,a =b,c=b"}).label_map
 
 
-def test_a_text_may_look_like_an_empty_option():
-    assert_refused(CliRunner().invoke(mmsent, ["predict", "--text", "--great day="]), "no trained model")
+def test_a_text_may_look_like_an_empty_option(tmp_path):
+    typed = ["predict", "--text", "--great day=", "--runs-dir", str(tmp_path)]
+    assert_refused(CliRunner().invoke(mmsent, typed), "no trained model")
