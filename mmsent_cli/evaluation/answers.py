@@ -14,6 +14,7 @@ import numpy as np
 from mmsent_cli.data.lab import LISTS
 from mmsent_cli.data.pairs import Dataset, Pair
 from mmsent_cli.data.seen import NEAR, NEW, SEEN, VALIDATED, SeenPairs
+from mmsent_cli.data.tags import tag_or_none
 from mmsent_cli.errors import DataError, counted, summarize
 from mmsent_cli.evaluation.prediction_file import (
     Row,
@@ -25,6 +26,9 @@ from mmsent_cli.evaluation.prediction_file import (
 from mmsent_cli.inference.predictor import Predictor
 from mmsent_cli.progress import Progress, Stage, silent
 from mmsent_cli.results import ON_KNOWN, ON_NEW, ON_OUT_OF_FOLD, ON_UNKNOWN, ON_VALIDATION, TRAINED_ON, Finding
+
+MOST_CLASSES = 100
+"""The memory for the statistics grows with the fourth power of the number of classes: 0.8 GB for 100."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,12 +105,14 @@ def read_answers(path: Path, dataset: Dataset | None = None) -> Answers:
     """
     rows, notes = read_prediction_file(path)
     if dataset is None:
-        true = {row.guid: row.tag for row in rows if row.tag is not None}
+        known = (*{row.predicted for row in rows}, *rows[0].shares)
+        true = {row.guid: tag for row in rows if (tag := tag_or_none(row.tag or "", known)) is not None}
         if not true:
             raise DataError(
                 f"{path} has predictions but no true labels", "set --data to a folder or table of labelled pairs"
             )
         labels = _classes(rows, true.values())
+        _require_few(labels, path)
     else:
         _require_predictions(path, rows, Path(dataset.source))
         true, labels = {pair.guid: pair.tag for pair in dataset.pairs}, dataset.labels
@@ -149,6 +155,14 @@ def _classes(rows: Sequence[Row], true: Iterable[str]) -> tuple[str, ...]:
         if occurring <= set(named[:count]) and are_probabilities(shares_of(rows, named[:count])).all():
             return tuple(named[:count])
     return tuple(sorted(occurring))
+
+
+def _require_few(labels: Sequence[str], path: Path) -> None:
+    if len(labels) > MOST_CLASSES:
+        raise DataError(
+            f"{path} has {len(labels):,} different labels, such as {labels[0]!r}; at most {MOST_CLASSES} can be scored",
+            "check that the columns with true and predicted labels contain classes, not scores",
+        )
 
 
 def _require_predictions(path: Path, rows: Sequence[Row], source: Path) -> None:

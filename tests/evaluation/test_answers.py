@@ -297,3 +297,18 @@ def test_labels_of_json_lines_are_read_as_text(tmp_path):
 def test_values_that_are_no_names_are_refused_with_their_line(tmp_path, row):
     with pytest.raises(DataError, match=r"p\.jsonl:2: the"):
         read_answers(written(tmp_path / "p.jsonl", json.dumps({"guid": 1, "tag": "x"}), json.dumps(row)), PAIRS)
+
+
+def test_scores_instead_of_classes_are_refused(tmp_path):
+    rows = [f"{number},{number / 7},{number / 9}" for number in range(200)]
+    with pytest.raises(DataError, match=r"different labels, such as .*at most 100"):
+        read_answers(written(tmp_path / "p.csv", "guid,tag,predicted", *rows))
+
+
+def test_a_missing_true_label_is_no_class_unless_it_is_predicted(tmp_path):
+    answers = read_answers(written(tmp_path / "p.csv", "guid,tag,predicted", "0,null,a", "1,a,a", "2,b,b"))
+    assert (answers.labels, answers.guids) == (("a", "b"), ("1", "2"))
+    answers = read_answers(written(tmp_path / "p.csv", "guid,tag,predicted", "0,none,none", "1,a,a"))
+    assert answers.labels == ("a", "none")
+    answers = read_answers(written(tmp_path / "p.csv", "guid,tag,predicted,a,null", "0,null,a,0.6,0.4", "1,a,a,1,0"))
+    assert answers.true.tolist() == [1, 0]
