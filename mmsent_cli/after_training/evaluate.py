@@ -68,6 +68,11 @@ def run_evaluation(
     how, recorded = NOTHING_COMPUTED, ()
     if subject is not None and is_prediction_file(Path(subject)):
         found = Path(subject)
+        if not has_data and given[DataConfig]:
+            unused = ", ".join(f"--{name.replace('_', '-')}" for name in given[DataConfig])
+            raise ConfigError(
+                f"{unused}: there are no pairs to read without --data", f"set --data, or leave out {unused}"
+            )
         data = build(DataConfig, given[DataConfig])
         _require_columns(settings.by, data, source, has_data)
         dataset = load_judged(data, runtime, source, progress) if has_data else None

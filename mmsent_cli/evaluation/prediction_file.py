@@ -176,10 +176,11 @@ def _places(path: Path, columns: Sequence[str]) -> _Places:
             f"its columns are {listed(columns)}",
             f"give a file with {SHOWN_FORMATS}",
         )
-    if not predictions and len({names[place] for place in labels}) > 1:
+    if len({names[place] for place in found}) > 1:
+        both = " and ".join(columns[place] for place in found)
         raise DataError(
-            f"{path} has the columns tag and label, so it is not clear which one was predicted",
-            "rename the column with the predicted labels to predicted",
+            f"{path} has the columns {both}, so it is not clear which one was predicted",
+            "keep one of them, and call it predicted",
         )
     truth = labels[0] if predictions and labels else None
     own = (guid, found[0], truth)

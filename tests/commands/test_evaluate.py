@@ -137,3 +137,8 @@ def test_a_column_that_is_not_there_is_found_before_anything_is_read(ready, monk
         monkeypatch.delattr(f"mmsent_cli.after_training.evaluate.{name}")
     named = mmsent("evaluate", *model, "--data", "pairs.csv", "--by", "tagg")
     assert_refused(named, "no column 'tagg'; did you mean tag?", "its columns are guid, text, image, tag")
+
+
+@pytest.mark.parametrize("option", [("--limit", 10), ("--exclude-labels", "neutral"), ("--label-map", "negative=bad")])
+def test_options_of_the_pairs_need_pairs(ready, option):
+    assert_refused(mmsent("evaluate", ready / "val_predictions.csv", *option), f"{option[0]}: there are no pairs")

@@ -230,6 +230,7 @@ def test_a_class_may_be_called_like_a_column(tmp_path):
         (("guid,colour", "0,red"), "no column predicted, tag or label; its columns are guid, colour"),
         (("name,tag", "0,red"), "no column guid;"),
         (("guid,tag,label", "0,neutral,negative"), "columns tag and label, so it is not clear"),
+        (("guid,pred,predicted", "0,neutral,negative"), "columns pred and predicted, so it is not clear"),
         (("guid,tag",), "no predictions"),
         (("guid,tag", "7,neutral", "8,neutral"), "0 guids"),
         (("",), "is empty"),
